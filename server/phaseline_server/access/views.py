@@ -22,6 +22,7 @@ from phaseline_server.access.stream_view import StreamView
 from phaseline_server.errors import Forbidden, RateLimited
 from phaseline_server.jobs.history import HistoryPage
 from phaseline_server.jobs.hosts import HostQuery, HostsPage, HostsReader
+from phaseline_server.jobs.joining import Failed
 from phaseline_server.jobs.output import Output, Outputs, output_message
 from phaseline_server.jobs.published import Clock
 from phaseline_server.jobs.receipts import BatchReceipt
@@ -103,13 +104,18 @@ class JobsView:
         self._check(event)
         return await self._tracker.report(event, CURRENT.get().known.token)
 
-    async def take_all(self, events: Sequence[Event], worker_of: Callable[[Event], str] | None = None) -> BatchReceipt:
+    async def take_all(
+        self,
+        events: Sequence[Event],
+        worker_of: Callable[[Event], str] | None = None,
+        failed: Failed = lambda: None,
+    ) -> BatchReceipt:
         """See `Tracker.take_all`; outcomes may also be Forbidden or RateLimited, and Unauthorized may be raised.
 
         After the first rate-limited event, all later events are rejected too, so that they stay in order.
         """
         if CURRENT.get().known is OPEN:
-            return await self._tracker.take_all(events, worker_of)
+            return await self._tracker.take_all(events, worker_of, failed=failed)
         allowed: list[Event] = []
         rejected: dict[int, PhaselineError] = {}
         limited: RateLimited | None = None
@@ -124,7 +130,7 @@ class JobsView:
                 rejected[number] = error
             if limited is not None:
                 rejected[number] = limited
-        taken = await self._tracker.take_all(allowed, worker_of, CURRENT.get().known.token)
+        taken = await self._tracker.take_all(allowed, worker_of, CURRENT.get().known.token, failed)
         outcomes = iter(taken.outcomes)
         return taken.among([rejected[n] if n in rejected else next(outcomes) for n in range(len(events))])
 

@@ -18,9 +18,9 @@ from phaseline.wire import HostStatus
 from phaseline_server.access.guard import FORWARDED
 from phaseline_server.access.keeper import CURRENT
 from phaseline_server.access.server_pass import ServerPass
-from phaseline_server.errors import LogUnavailable, Unauthorized
+from phaseline_server.errors import LogUnavailable, RateLimited, Unauthorized
 from phaseline_server.http.table import ROUTES
-from phaseline_server.jobs.receipts import Outcome
+from phaseline_server.jobs.receipts import NOT_STORED, Outcome
 from phaseline_server.log.protocol import Standing
 from phaseline_server.pictures.http_client import CutOff, Unacceptable, read_body
 
@@ -143,6 +143,8 @@ class LeaderLink:
                 taken = _decoded(answer)
                 if answer.is_success and len(taken.results) == len(batch):
                     outcomes += [result.seq or _error(result.code, result.error) for result in taken.results]
+                    if isinstance(last := outcomes[-1], (*NOT_STORED, RateLimited)):
+                        error = last  # the leader has rejected all after the first one that it could not store
                 else:
                     error = _error(taken.code, taken.error)
             except LogUnavailable as away:

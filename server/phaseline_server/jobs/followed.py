@@ -18,6 +18,7 @@ from phaseline.model.snapshot import Moment
 from phaseline.stream import Position
 from phaseline.wire import HostStatus
 from phaseline_server.errors import LogUnavailable
+from phaseline_server.jobs.joining import Failed
 from phaseline_server.jobs.local_day import day_of
 from phaseline_server.jobs.receipts import BatchReceipt, Outcome
 from phaseline_server.jobs.tracker import Tracker
@@ -128,8 +129,11 @@ class FollowedJobs(Tracker):
         events: Sequence[Event],
         worker_of: Callable[[Event], str] | None = None,
         owner: str = "",  # noqa: ARG002 (the leader finds it out)
+        failed: Failed = lambda: None,
     ) -> BatchReceipt:
         """See `Tracker.take_all`; the leader stores them."""
+        if (error := failed()) is not None:
+            return BatchReceipt([error] * len(events))
         outcomes = await self._leader.report_all(events)
         if worker_of is not None:
             taken = zip(events, outcomes, strict=True)

@@ -6,6 +6,7 @@ from typing import Final
 
 import trio
 
+from phaseline.errors import PhaselineError
 from phaseline.model.events import Event
 from phaseline_server.jobs.commit_group import Arrival, Group
 from phaseline_server.jobs.intake import Intake
@@ -13,7 +14,9 @@ from phaseline_server.jobs.published import Clock
 from phaseline_server.jobs.receipts import BatchReceipt, Outcome
 from phaseline_server.jobs.turns import Turns
 
-__all__ = ["join_at_once", "join_in_parts"]
+__all__ = ["Failed", "join_at_once", "join_in_parts"]
+
+Failed = Callable[[], PhaselineError | None]
 
 _PART_S: Final = 0.01
 """Time after which a part may end; each one costs a new copy of its jobs."""
@@ -22,8 +25,10 @@ _MOST_REPORTS, _MOST_JOBS = 4000, 1000
 """Reports in a group, and their jobs, from which a part ends; a group is published in one turn of the loop."""
 
 
-def join_at_once(intake: Intake, events: Sequence[Event], arrival: Arrival) -> BatchReceipt:
-    """Accept a few events, each by itself, to be stored as one group."""
+def join_at_once(intake: Intake, events: Sequence[Event], arrival: Arrival, failed: Failed) -> BatchReceipt:
+    """Accept a few events, each by itself, to be stored as one group; `failed` is that of `Tracker.take_all`."""
+    if (error := failed()) is not None:
+        return BatchReceipt([error] * len(events))
     candidates, outcomes = (intake.committing, intake.gathering), list[Outcome]()
     while len(outcomes) < len(events):
         intake.take_some(events, len(outcomes), arrival, outcomes)
@@ -37,6 +42,7 @@ async def join_in_parts(
     clock: Clock,
     commit: Callable[[], None],
     wait_room: Callable[[], Awaitable[None]],
+    failed: Failed,
 ) -> BatchReceipt:
     """Accept events, each by itself; other tasks run meanwhile. Cancellation does not interrupt it.
 
@@ -51,18 +57,21 @@ async def join_in_parts(
             two parts, and the time of a job never goes back.
         commit: Called after each part, which may be committed from then on.
         wait_room: Waits between two parts while the fan-out is behind.
+        failed: See `Tracker.take_all`.
     """
     groups, outcomes = list[Group](), list[Outcome]()
     while len(outcomes) < len(events):
-        if (error := next((group.error for group in groups if group.error is not None), None)) is not None:
-            outcomes += [error] * (len(events) - len(outcomes))
-            break
         with trio.CancelScope(shield=True):
             if outcomes:
                 intake.open.release()
                 await wait_room()
                 await intake.open.acquire()
             await _wait_closed(intake)
+        # Nothing is awaited between this and the first report, so none joins a group behind one that has failed.
+        error = failed() or next((group.error for group in groups if group.error is not None), None)
+        if error is not None:
+            outcomes += [error] * (len(events) - len(outcomes))
+            break
         candidates, start, part = (intake.committing, intake.gathering), len(outcomes), arrival.later(clock())
         turns, end_s = Turns(), perf_counter() + _PART_S
         while len(outcomes) < len(events) and candidates[1].error is None:

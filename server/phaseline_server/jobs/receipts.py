@@ -1,17 +1,25 @@
 """What a reporter gets for its reports: their numbers, once the group that contains them is on disk."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import trio
 
-from phaseline.errors import PhaselineError
+from phaseline.errors import DiskFull, PhaselineError
 from phaseline.stream import Position
+from phaseline_server.errors import Deposed, JournalFailed, LogUnavailable
 from phaseline_server.jobs.commit_group import Group
 
-__all__ = ["BatchReceipt", "Outcome", "Pending"]
+__all__ = ["NOT_STORED", "BatchReceipt", "Outcome", "Pending"]
 
 Outcome = int | PhaselineError
 """A report's number, if it is accepted; or why it is rejected."""
+
+
+# TooMany is not one of them: the end of another job, which makes room, may come next.
+NOT_STORED: Final = (Deposed, DiskFull, JournalFailed, LogUnavailable)
+"""Errors after which no higher number of a producer must be recorded: the rejected reports, sent again, would count as
+recorded."""
 
 
 class Pending:

@@ -26,7 +26,7 @@ from phaseline_server.jobs.estimates import Estimates
 from phaseline_server.jobs.group_commits import GroupCommits
 from phaseline_server.jobs.intake import Intake
 from phaseline_server.jobs.job_table import JobTable
-from phaseline_server.jobs.joining import join_at_once, join_in_parts
+from phaseline_server.jobs.joining import Failed, join_at_once, join_in_parts
 from phaseline_server.jobs.listener import NOBODY, Listener
 from phaseline_server.jobs.messages import JobMessages
 from phaseline_server.jobs.published import Clock, PublishedJobs
@@ -143,7 +143,11 @@ class Tracker(PublishedJobs):
         return Pending(Position(self.log.top.epoch, seq), self._intake.group_of(seq))
 
     async def take_all(
-        self, events: Sequence[Event], worker_of: Callable[[Event], str] | None = None, owner: str = ""
+        self,
+        events: Sequence[Event],
+        worker_of: Callable[[Event], str] | None = None,
+        owner: str = "",
+        failed: Failed = lambda: None,
     ) -> BatchReceipt:
         """Accept events that arrived together, each by itself.
 
@@ -155,6 +159,8 @@ class Tracker(PublishedJobs):
             events: The events in their order.
             worker_of: Returns the name of an event's connected worker; None if there is no lasting connection.
             owner: See `take`.
+            failed: Returns why an earlier report of the same client could not be stored, if so. Then none of these is
+                accepted, as its earlier report, sent again, would count as recorded.
         """
         intake = self._intake
         if len(events) > _FEW:
@@ -163,13 +169,13 @@ class Tracker(PublishedJobs):
             intake.open.acquire_nowait()
         except trio.WouldBlock:
             if len(events) <= _FEW:
-                receipt = join_at_once(intake, events, Arrival(self.clock(), owner, worker_of))
+                receipt = join_at_once(intake, events, Arrival(self.clock(), owner, worker_of), failed)
                 self._commits.wake()
                 return receipt
             await intake.open.acquire()
         try:
             arrival = Arrival(self.clock(), owner, worker_of)
-            return await join_in_parts(intake, events, arrival, self.clock, self._commit_soon, self._wait_room)
+            return await join_in_parts(intake, events, arrival, self.clock, self._commit_soon, self._wait_room, failed)
         finally:
             intake.open.release()
 

@@ -216,6 +216,27 @@ async def test_the_rest_of_a_batch_is_rejected_once_a_part_could_not_be_stored()
         assert all(isinstance(outcome, DiskFull) for outcome in outcomes[len(numbers) :])
 
 
+@pytest.mark.parametrize("count", [1, 50])
+async def test_no_report_joins_behind_one_of_its_client_that_could_not_be_stored(count: int) -> None:
+    tracker, failed, receipts = tracker_on(MemoryStore()), list[DiskFull](), list[BatchReceipt]()
+
+    async def report_batch() -> None:
+        batch = [JobStarted(job_id=f"b{number}") for number in range(count)]
+        receipts.append(await tracker.take_all(batch, failed=lambda: next(iter(failed), None)))
+
+    async with tracker.keeping(), trio.open_nursery() as nursery:
+        await tracker._intake.open.acquire()  # as while a batch of another client joins; few reports don't wait for it
+        if count == 1:
+            failed.append(DiskFull("no room"))
+        nursery.start_soon(report_batch)
+        await trio.testing.wait_all_tasks_blocked()
+        if count > 1:
+            failed.append(DiskFull("no room"))
+        tracker._intake.open.release()
+    assert receipts[0].outcomes == failed * count
+    assert tracker.log.top.seq == 0
+
+
 async def test_the_last_message_of_a_group_has_the_estimate_of_the_jobs_state() -> None:
     tracker = tracker_on(MemoryStore())
     async with tracker.keeping():

@@ -1,8 +1,10 @@
 """A full disk: runs fail and say so, the server goes on, and all is well once there is room."""
 
+import itertools
 import os
 import resource
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ import pytest
 import structlog.testing
 import trio
 import trio.testing
+from trio_websocket import ConnectionClosed
 
 from phaseline.errors import DiskFull
 from tests.support.disks import files_at_most, fill
+from tests.support.listening import Listener, connected
 from tests.support.pictures import GOOD, Gate, ask, made, studio, wait_over
 from tests.support.servers import server_process, serving
 
@@ -153,3 +157,55 @@ async def test_a_disk_that_is_full_in_the_middle_of_a_batch_rejects_its_rest(tmp
         assert again["refused"] == 0
         kept = [result["seq"] for result in answer["results"] if result["success"]]
         assert [result["seq"] for result in again["results"]][: len(kept)] == kept, "nothing is recorded twice"
+
+
+@pytest.mark.slow
+async def test_a_client_that_does_not_wait_for_acks_loses_nothing_when_the_disk_is_full(tmp_path: Path) -> None:
+    wal, acked, sent = tmp_path / "journal.sqlite3-wal", 0, 0
+    answers: list[str] = []
+
+    async def say(listener: Listener, number: int) -> None:
+        fields = {"job_id": "a", "producer": "p", "producer_seq": number}
+        await listener.say("photo_info", photo_data={"number": number, "text": secrets.token_hex(500)}, **fields)
+
+    async def speak(listener: Listener) -> None:
+        nonlocal sent
+        with suppress(ConnectionClosed):
+            for sent in itertools.count(1):
+                await say(listener, sent)
+                await trio.lowlevel.checkpoint()
+
+    async def hear_all(listener: Listener, pid: int, hard: int) -> None:
+        nonlocal acked
+        while True:
+            answer = await listener.hear()
+            answers.append(answer["type"])
+            if answer["type"] == "ack":
+                acked = answer["producer_seq"]
+            else:
+                assert answer["code"] == "DISK_FULL"
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))  # there is room again
+
+    async with server_process(tmp_path) as server, httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+        await client.post("/progress/start", json={"job_id": "a"})
+        hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)[1]
+        async with connected(server.url) as listener, trio.open_nursery() as nursery:
+            await listener.say("register", client_type="test", acks=True)
+            await listener.hear("registration_confirmed")
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (wal.stat().st_size + 100_000, hard))
+            nursery.start_soon(speak, listener)
+            with pytest.raises(ConnectionClosed) as closed:
+                await hear_all(listener, server.process.pid, hard)
+            nursery.cancel_scope.cancel()
+            assert closed.value.reason is not None
+            assert closed.value.reason.code == 1001
+            assert answers == sorted(answers), "no report is recorded after one that was rejected"
+        async with connected(server.url) as listener:
+            await listener.say("register", client_type="test", acks=True)
+            await listener.hear("registration_confirmed")
+            for number in range(acked + 1, sent + 1):
+                await say(listener, number)
+            for number in range(acked + 1, sent + 1):
+                assert (await listener.hear("ack"))["producer_seq"] == number
+        found = (await client.get("/progress/events", params={"limit": 10_000})).json()["messages"]
+        assert [each["photo_data"]["number"] for each in found[1:]] == list(range(1, sent + 1))

@@ -59,6 +59,12 @@ class _Due(NamedTuple):
     asked: bool = False
     notes: Sequence[dict[str, object]] = ()
 
+    @property
+    def error(self) -> PhaselineError | None:
+        """Why numbered reports could not be stored, if so."""
+        error = None if self.taken is None else self.taken.error
+        return None if error is None or all(number is None for number in self.numbers) else error
+
 
 class Acks:
     """The queue of replies to one client."""
@@ -80,9 +86,8 @@ class Acks:
 
     @property
     def failed(self) -> PhaselineError | None:
-        """Why reports of this client could not be stored, if so."""
-        pending = (due.taken.error for due in self._due or () if due.taken is not None)
-        return self._failed or next((error for error in pending if error is not None), None)
+        """Why numbered reports of this client could not be stored, if so."""
+        return self._failed or next((error for due in self._due or () if (error := due.error) is not None), None)
 
     def answer(self, text: bytes) -> None:
         """Send `text` after all pending replies."""
@@ -174,8 +179,8 @@ class Acks:
         if taken is not None:
             try:
                 await taken.wait()
-            except PhaselineError as error:
-                self._failed = error
+            except PhaselineError:
+                self._failed = self._failed or due[0].error
                 due[0] = due[0]._replace(taken=taken.settled())
 
 

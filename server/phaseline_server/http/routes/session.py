@@ -27,20 +27,18 @@ from phaseline.wire import (
     timestamp,
 )
 from phaseline_server.access.keeper import CURRENT
-from phaseline_server.errors import Deposed, JournalFailed, LogUnavailable, RateLimited, Unauthorized
+from phaseline_server.errors import JournalFailed, LogUnavailable, RateLimited, Unauthorized
 from phaseline_server.fanout.direct import DirectSubscriber
 from phaseline_server.http.report_notes import notes_of_each
 from phaseline_server.http.routes.acks import Acks, number_of, refusal
 from phaseline_server.http.routes.log_sending import LogSending
 from phaseline_server.http.routes.subscription import Subscription
 from phaseline_server.http.services import Services
+from phaseline_server.jobs.receipts import NOT_STORED
 from phaseline_server.jobs.tracker import now
 
 __all__ = ["Ended", "Session"]
 
-# After these, a report with a higher number must not be recorded: its producer's earlier reports, which are sent again,
-# would count as recorded.
-_AWAY: Final = (Deposed, JournalFailed, LogUnavailable)
 _encoder: Final = msgspec.json.Encoder()
 _array: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -203,11 +201,10 @@ class Session:
     async def _report(self, events: Sequence[Event], size: int, documents: Sequence[str | bytes]) -> None:
         """Record reports that arrived together, in `size` bytes: one a document, or in arrays."""
         numbered = any(event.producer_seq is not None for event in events)
-        if numbered and isinstance(failed := self._acks.failed, _AWAY):
-            await self._end(GOING_AWAY, failed)
         try:
             self._show()
-            taken = await self._tracker.take_all(events, self._worker.worker_of)
+            failed = self._failed if numbered else lambda: None
+            taken = await self._tracker.take_all(events, self._worker.worker_of, failed)
         except Unauthorized as error:
             self._services.refused[error.code] += 1
             await self._end(UNAUTHORIZED, error)
@@ -222,8 +219,12 @@ class Session:
         self._acks.expect(events, taken, size, asked=self._asked_for_acks, notes=notes)
         if early is not None:
             await self._end(RATE_LIMITED, early)
-        if numbered and (away := next((error for error in refused if isinstance(error, _AWAY)), None)) is not None:
+        if numbered and (away := next((error for error in refused if isinstance(error, NOT_STORED)), None)) is not None:
             await self._end(GOING_AWAY, away)
+
+    def _failed(self) -> PhaselineError | None:
+        """Return why an earlier numbered report could not be stored, if so."""
+        return self._acks.failed
 
     def _show(self) -> None:
         """Scope the worker's name to the token that was sent last."""

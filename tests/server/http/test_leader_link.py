@@ -1,0 +1,41 @@
+"""Reports that a server which follows forwards to the leader."""
+
+from typing import Any
+
+import pytest
+from quart import request
+from quart_trio import QuartTrio
+
+from phaseline.errors import PhaselineError
+from phaseline.model.events import PhotoInfo
+from phaseline_server.access.server_pass import ServerPass
+from phaseline_server.http.leader_link import _Sender, open_leader_link
+from phaseline_server.log.protocol import Standing
+from tests.support.image_servers import running_app
+
+
+@pytest.mark.parametrize("code", ["DISK_FULL", "LOG_UNAVAILABLE", "RATE_LIMITED"])
+async def test_no_part_is_sent_after_one_whose_end_was_rejected_for_now(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phaseline_server.http.leader_link._sender", lambda: _Sender("", ""))  # a client without token
+    app, received = QuartTrio("leader"), list[int]()
+
+    @app.post("/progress/batch")
+    async def report_batch() -> dict[str, Any]:
+        numbers = [event["producer_seq"] for event in await request.get_json()]
+        received.extend(numbers)
+        rejected = {"success": False, "code": code, "error": "not now"}
+        return {"success": False, "results": [{"seq": 1}, *[rejected] * (len(numbers) - 1)]}
+
+    reports = [
+        PhotoInfo(job_id="a", data={"text": "x" * 300_000}, producer="p", producer_seq=number) for number in range(9)
+    ]
+    async with (
+        running_app(app) as url,
+        open_leader_link(lambda: Standing("follower", 1, url), ServerPass(None)) as link,
+    ):
+        outcomes = await link.report_all(reports)
+    assert received == [0, 1, 2]  # a megabyte
+    assert outcomes[0] == 1
+    assert [isinstance(outcome, PhaselineError) and outcome.code for outcome in outcomes[1:]] == [code] * 8
