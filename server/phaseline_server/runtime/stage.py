@@ -75,9 +75,9 @@ class Stage:
             task_status: Started once the app is shown.
         """
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._show, app, closing, parted)
-            task_status.started()
             try:
+                await nursery.start(self._show, app, closing, parted)
+                task_status.started()
                 await trio.sleep_forever()
             finally:
                 closing.set()
@@ -87,7 +87,9 @@ class Stage:
     ) -> None:
         with trio.CancelScope() as shutdown:
             async with running(app, _APP_ENDS_S):
-                # From here on, a cancellation arrives as `closing`, for an orderly end.
+                # From here on, a cancellation arrives as `closing`, for an orderly end. One that has come already would
+                # wait for this task, and so never set it.
+                await trio.lowlevel.checkpoint_if_cancelled()
                 shutdown.shield = True
                 calls = self._calls = _Calls()
                 self._app = app
