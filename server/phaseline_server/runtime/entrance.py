@@ -25,7 +25,7 @@ from phaseline_server.runtime.listening import make_door, make_tls
 from phaseline_server.runtime.logging_setup import announce
 from phaseline_server.runtime.stage import Stage
 
-__all__ = ["Entrance", "Reception", "first_of"]
+__all__ = ["Entrance", "Reception", "first_of", "warn_of_wildcard"]
 
 _log: Final = structlog.get_logger()
 _AGAIN_S: Final = 1.0  # until a log that could not be followed is tried again
@@ -35,6 +35,15 @@ def first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the first error in a group."""
     first = errors.exceptions[0]
     return first_of(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def warn_of_wildcard(url: str) -> None:
+    """Warn if other servers of the log can't reach this one at `url`."""
+    scheme, _, place = url.partition("://")
+    host, _, port = place.rpartition(":")
+    if host in {"0.0.0.0", "[::]"}:  # noqa: S104 (compared)
+        advice = f"pass --advertise {scheme}://HOST:{port}, with a name or address of this machine"
+        _log.warning("other servers of the log can't reach this one at its listen address", address=url, advice=advice)
 
 
 class Entrance:
@@ -51,6 +60,8 @@ class Entrance:
         """Use bound listeners; `task_status` receives their URLs once clients are accepted."""
         self.settings = settings
         self.url = settings.advertise or url_of(listeners[0], secure=bool(settings.tls_cert))
+        if settings.log != SQLITE and not settings.advertise:
+            warn_of_wildcard(self.url)
         self.tls = make_tls(settings)
         self._listeners = listeners
         self._task_status = task_status
