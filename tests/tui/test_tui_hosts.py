@@ -81,6 +81,9 @@ def test_addresses_of_one_log_are_one_server_that_uses_all_of_them() -> None:
 def test_a_server_with_another_log_than_the_one_before_is_named() -> None:
     with PlayedServer() as first, PlayedServer() as second, following(f"{first.url},{second.url}") as (_, recorder):
         first.wait_subscribed()
+        at_once = f"{second.url} has another log than {first.url}; its jobs are not listed; separate the addresses"
+        recorder.wait(lambda: recorder.statuses[-1].reason.startswith(at_once))
+        assert recorder.statuses[-1].state is LinkState.CONNECTED
         first.cut()
         second.wait_subscribed()
         recorder.wait(lambda: recorder.statuses[-1].state is LinkState.CONNECTED)

@@ -1,16 +1,20 @@
 """The plain-text output, for pipes and screen readers."""
 
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from phaseline.errors import ConfigError
 from phaseline_tui.cli.plain import PlainReport
+from phaseline_tui.cli.plain_news import Inbox, Listed
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.model.connection import Batch, LinkState, LinkStatus, Reply
+from phaseline_tui.model.servers import read_group
 from phaseline_tui.user.settings import Settings, read_settings
 from tests.support.tui_jobs import FixedClock, connected, frame, many_jobs, odd_jobs, photo_job
 from tests.support.tui_screen import ENVIRONMENT, PROGRAM
@@ -50,6 +54,44 @@ def test_each_change_is_a_line_except_small_steps() -> None:
     assert "phase 3 of 8, ai_evaluation" in line
     failed = {"type": "job_failed", "seq": 11, "state": "failed", "duration": 75.0, "result": {"error": "tilt"}}
     assert say(**failed) == ["18:38:02 IMG_1.CR3: failed after 1m 15s: tilt"]
+
+
+def test_a_server_without_news_from_its_leader_is_named_once() -> None:
+    report_, now = report(), SCENE.now
+
+    def lines(lag: float) -> list[str]:
+        own = {"address": "http://box:1", "role": "follower", "lagSeconds": lag, "answers": True}
+        leader = {"address": "http://other:1", "role": "leader"}
+        answer = {"leader": "http://other:1", "servers": [own, leader]}
+        return report_.news(Listed("box", read_group(json.dumps(answer).encode(), now)), SCENE)
+
+    assert lines(0.0) == []
+    assert lines(12.0) == ["18:38:02 jobs may be out of date (box): no news from other since 18:37:50"]
+    assert lines(17.0) == []
+    assert lines(0.0) == ["18:38:02 jobs are up to date again (box)"]
+    assert lines(0.0) == []
+
+
+def test_connected_servers_are_asked_for_news_until_one_has_its_log_for_itself() -> None:
+    inbox, asked = Inbox("box", every_s=0.0), list[tuple[str, str, str]]()
+
+    def request(*question: str) -> "Future[Reply]":
+        asked.append((question[0], question[1], question[2]))
+        future: Future[Reply] = Future()
+        role = "mirror" if len(asked) == 1 else "single"
+        answer = {"servers": [{"address": "http://box:1", "role": role, "lagSeconds": 20.0, "answers": True}]}
+        future.set_result(Reply(200, json.dumps(answer).encode(), "application/json"))
+        return future
+
+    inbox.put((connected([]),))
+    assert inbox.get(request) == (connected([]),)
+    for role in ("mirror", "single"):
+        item = inbox.get(request)
+        assert isinstance(item, Listed)
+        assert [server.role for server in item.group.servers] == [role]
+    inbox.put(())
+    assert inbox.get(request) == ()
+    assert asked == [("box", "GET", "/progress/servers")] * 2
 
 
 def test_lines_have_counts_and_distinguish_jobs_of_one_name() -> None:

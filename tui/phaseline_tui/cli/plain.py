@@ -5,12 +5,12 @@ Each line is complete in itself, none is overwritten, and every symbol is accomp
 
 import contextlib
 import os
-import queue
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from phaseline.model.states import STATES
+from phaseline_tui.cli.plain_news import Inbox, Listed
 from phaseline_tui.drawing.job_names import difference_of
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.address import ServerAddress, labels
@@ -56,6 +56,7 @@ class PlainReport:
         self._first = servers[0]
         self._printed: dict[JobKey, _Printed] = {}
         self._links: dict[str, tuple[LinkState, str]] = {}
+        self._without_news: set[str] = set()
         self._named: list[JobKey] = []
         """The listed jobs when those of one name were last told apart."""
 
@@ -85,6 +86,21 @@ class PlainReport:
         self._links[origin] = (status.state, status.reason)
         reason = f": {status.reason}" if status.reason else ""
         return [f"{_LINK_WORDS[status.state]} ({origin}){reason}"]
+
+    def news(self, listed: Listed, scene: Scene) -> list[str]:
+        """Return the line to print if a server begins to lack news from the leader of its log, or has them again."""
+        origin, since = listed.origin, listed.group.last_word
+        if (since is None) is (origin not in self._without_news):
+            return []
+        if since is None:
+            self._without_news.discard(origin)
+            words = f"jobs are up to date again ({origin})"
+        else:
+            self._without_news.add(origin)
+            at = clock_time(scene.wall + since - scene.now, scene.local, scene.wall, seconds=True)
+            leader = listed.group.leader or "the leader"
+            words = f"{_LINK_WORDS[LinkState.STALE]} ({origin}): no news from {leader} since {at}"
+        return [f"{clock_time(scene.wall, scene.local, scene.wall, seconds=True)} {words}"]
 
     def _counts(self, origin: str) -> str:
         jobs = [job for key, job in self.state.jobs.items() if key.origin == origin]
@@ -169,17 +185,20 @@ def follow(
     names = labels(servers)
     report = PlainReport(names, settings)
     clock = Clock()
-    received: queue.SimpleQueue[tuple[Batch, ...]] = queue.SimpleQueue()
-    links = Links(servers, received.put, None, access, waits=True)
+    inbox = Inbox(names[0])
+    links = Links(servers, inbox.put, None, access, waits=True)
     waiting = set(names)
     failed = False
     links.start()
     try:
         while waiting or not once:
-            batches = received.get()
+            item = inbox.get(links.request)
             scene = Scene(clock.monotonic(), clock.wall(), clock.local)
-            for line in report.apply(batches, scene):
+            for line in report.news(item, scene) if isinstance(item, Listed) else report.apply(item, scene):
                 (write or _write)(_encodable(line, settings))
+            if isinstance(item, Listed):
+                continue
+            batches = item
             links.applied()
             waiting -= report.state.synced
             for batch in batches:

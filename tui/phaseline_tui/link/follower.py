@@ -16,6 +16,7 @@ from phaseline_tui.link.credentials import Credentials
 from phaseline_tui.link.handshake import shake_hands, subscribe, while_open
 from phaseline_tui.link.http import send_request
 from phaseline_tui.link.log_claim import LogClaim
+from phaseline_tui.link.log_comparison import any_differs
 from phaseline_tui.link.polling import PollingSession
 from phaseline_tui.link.receiver import Receiver
 from phaseline_tui.link.silence import Silence
@@ -248,6 +249,7 @@ class Follower:
                 self._begin(protocol)
                 nursery.start_soon(while_open, self._silence.watch, partial(websocket.send_message, _PING))
                 nursery.start_soon(while_open, self._measure_delay, websocket.ping)
+                nursery.start_soon(self._compare_logs)
                 while True:
                     await self._take(await websocket.get_message())
                     await self.buffer.wait_for_room()
@@ -269,6 +271,12 @@ class Follower:
         if other is not None and self.server.ssh is None and other.server.ssh is None:
             other.add_servers(self._servers)
         return other is None
+
+    async def _compare_logs(self) -> None:
+        """Name a server of this connection that has another log."""
+        others = [server for server in self._servers if server != self.server]
+        if await any_differs(others, self._dialer, self._claim) and self._status.state is LinkState.CONNECTED:
+            self._set_status(LinkStatus(LinkState.CONNECTED, self._claim.notice, self._status.since))
 
     def add_servers(self, servers: Iterable[ServerAddress]) -> None:
         """Use these servers, too, if the present one fails."""
@@ -306,7 +314,7 @@ class Follower:
         """Add the messages of a text frame to the buffer."""
         now = self._silence.end()
         if self._status.state is LinkState.STALE:
-            self._set_status(LinkStatus(LinkState.CONNECTED, since=now, polling=self._status.polling))
+            self._set_status(LinkStatus(LinkState.CONNECTED, self._claim.notice, now, polling=self._status.polling))
         first_snapshot = await self._receiver.take(data, now, self._credentials)
         self._wake(urgent=first_snapshot)
 

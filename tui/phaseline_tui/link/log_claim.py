@@ -1,17 +1,18 @@
 """Which connection follows which log, so that several addresses of one log are one server."""
 
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 __all__ = ["LogClaim"]
 
 _Owner = TypeVar("_Owner")
+_ADVICE: Final = "separate the addresses of different logs by a space"
 
 
 class LogClaim(Generic[_Owner]):
     """The log that a connection follows. Used only in the Trio thread.
 
     Attributes:
-        notice: A text for the user if the connection has come to another log; empty otherwise.
+        notice: A text for the user if the servers of the connection have several logs; empty otherwise.
     """
 
     def __init__(self, owner: _Owner, owners: dict[str, _Owner]) -> None:
@@ -31,14 +32,18 @@ class LogClaim(Generic[_Owner]):
             return other
         self.notice = ""
         if self._epoch not in {"", epoch} and self._url != url:
-            self.notice = (
-                f"{url} has another log than {self._url}, whose jobs are not listed now; "
-                "separate the addresses of different logs by a space"
-            )
+            self.notice = f"{url} has another log than {self._url}, whose jobs are not listed now; {_ADVICE}"
         self._epoch, self._url = epoch, url
         if epoch:
             self._owners[epoch] = self._owner
         return None
+
+    def differs(self, epoch: str, url: str) -> bool:
+        """Note that the server `url` has the log of `epoch`, or of "" if that is unknown; return whether it differs."""
+        if not epoch or epoch == self._epoch or not self._epoch:
+            return False
+        self.notice = f"{url} has another log than {self._url}; its jobs are not listed; {_ADVICE}"
+        return True
 
     def leave(self) -> None:
         """Give up the claim, as the connection is lost."""
