@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio_websocket import ConnectionClosed, open_websocket_url
 
 from phaseline.model.events import Event, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.protocol import GOING_AWAY
 from phaseline.stream import Message
 from phaseline_server.fanout.frames import arrays
 from phaseline_server.jobs.tracker import Tracker
@@ -255,3 +257,21 @@ def test_a_batch_that_would_be_too_large_is_several() -> None:
     assert max(map(len, frames)) < 400_000
     assert len(frames) == 4
     assert list(arrays([])) == []
+
+
+async def test_a_client_that_arrives_while_all_connections_are_closed_is_closed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing = trio.Event()  # as of an app that another one replaces; the door stays open
+    monkeypatch.setattr("phaseline_server.runtime.entrance.Reception.closing", closing)
+    async with serving(tmp_path) as client:
+        async with listening(client) as listener:
+            closing.set()
+            assert (await listener.wait_closed())[0] == GOING_AWAY
+        address = f"{str(client.base_url).rstrip('/').replace('http', 'ws', 1)}/ws"
+        async with open_websocket_url(address) as socket:
+            with trio.fail_after(20), pytest.raises(ConnectionClosed) as closed:
+                await socket.get_message()
+            await trio.aclose_forcefully(socket._stream)  # trio-websocket leaves it open when the server closes first
+    assert closed.value.reason is not None
+    assert closed.value.reason.code == GOING_AWAY

@@ -12,12 +12,13 @@ import pytest
 import trio
 
 from phaseline.reporting import Reporter
-from tests.server.runtime.test_following import differences
-from tests.server.runtime.test_shared_log import folder
+from tests.server.runtime.test_following import differences, leader_and_follower
+from tests.server.runtime.test_shared_log import folder, report_until_accepted
 from tests.support.certificates import Certificate, make_certificate
 from tests.support.crashing import Crashing, crashing
 from tests.support.listening import listening
 from tests.support.ports import free_port
+from tests.support.postgres import Postgres
 from tests.support.resuming import by_sse, by_websocket
 from tests.support.servers import SERVER, environment
 from tests.support.tokens import make_tokens, shown
@@ -325,3 +326,23 @@ async def test_a_mirror_that_lacks_more_than_its_source_stores_is_copied_anew(tm
             assert (answer["recovered"], answer["position"]["epoch"]) == (False, old["epoch"])
             await source.report("report", "a", stage="y")
             await shows(mirror, source)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("postgres")
+async def test_a_mirror_of_a_follower_shows_what_the_leader_stores_also_after_a_failover(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    async with (
+        leader_and_follower(postgres, tmp_path) as (leader, follower),
+        mirror_of(follower.server.url, folder(tmp_path, "mirror")) as mirror,
+    ):
+        await report_until_accepted(leader, 1)
+        await leader.report("start", "b", name="second")
+        await shows(mirror, leader)
+        assert await mirror.events() == await leader.events()
+        await leader.kill()
+        await report_until_accepted(follower, 2)  # it leads, and has closed the mirror's connection
+        await shows(mirror, follower)
+        assert await mirror.events() == await follower.events()
+        assert (await mirror.get("/health"))["leader"] == follower.server.url

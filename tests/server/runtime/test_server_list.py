@@ -1,5 +1,6 @@
 """`GET /progress/servers`: the servers that share a log list one another."""
 
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -7,12 +8,16 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog.testing
 import trio
 
 from phaseline import __version__
+from phaseline_server.config.settings import Settings
+from phaseline_server.door import open_listeners
 from phaseline_server.errors import LogUnavailable
 from phaseline_server.log.postgres import PostgresStore
 from phaseline_server.log.protocol import Standing
+from phaseline_server.runtime.entrance import Entrance
 from tests.server.runtime.test_following import leader_and_follower
 from tests.server.runtime.test_shared_log import folder, report_until_accepted
 from tests.support.crashing import Crashing, crashing
@@ -78,6 +83,51 @@ async def test_servers_list_one_another_and_one_that_is_gone_is_away(postgres: P
         found = await when_listed(other, lambda found: found[first]["role"] == "away")
         assert (found[second]["role"], found[second]["term"]) == ("leader", 2)
         assert (found[first]["lagSeconds"], found[first]["silentSeconds"] > 3) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("bind", "log", "advertise", "warns"),
+    [
+        ("0.0.0.0:0", "postgresql://db/phaseline", "", True),
+        ("[::]:0", "postgresql://db/phaseline", "", True),
+        ("0.0.0.0:0", "postgresql://db/phaseline", "http://box-1:8080", False),
+        ("0.0.0.0:0", "sqlite", "", False),
+        ("127.0.0.1:0", "postgresql://db/phaseline", "", False),
+    ],
+)
+async def test_a_server_warns_of_a_listen_address_at_which_others_cannot_reach_it(
+    bind: str, log: str, advertise: str, *, warns: bool
+) -> None:
+    listeners = await open_listeners([bind], explicit=True)
+    port = listeners[0].socket.getsockname()[1]
+    with structlog.testing.capture_logs() as logs:
+        Entrance(Settings(bind=(bind,), log=log, advertise=advertise), listeners, trio.TASK_STATUS_IGNORED)
+    for listener in listeners:
+        listener.socket.close()
+    advice = f"pass --advertise http://HOST:{port}, with a name or address of this machine"
+    assert [entry["advice"] for entry in logs] == [advice] * warns
+
+
+@pytest.mark.slow
+@pytest.mark.needs("postgres")
+async def test_servers_without_their_database_are_behind_and_know_of_no_other(
+    own_postgres: Postgres, tmp_path: Path
+) -> None:
+    async with leader_and_follower(own_postgres, tmp_path) as boxes:
+        addresses = {box.server.url for box in boxes}
+        for box in boxes:
+            await when_listed(box, lambda found: found.keys() == addresses)
+        own_postgres.stop(signal.SIGQUIT)
+        for box, other in (boxes, reversed(boxes)):
+            first, second = box.server.url, other.server.url
+
+            def is_behind(found: Listed, own: str = first, other: str = second) -> bool:
+                return bool(found[own]["lagSeconds"] > 3 and found[other]["role"] == "away")
+
+            found = await when_listed(box, is_behind)
+            assert found[first]["role"] in {"leader", "follower"}
+            assert (found[second]["role"], found[second]["lagSeconds"]) == ("away", None)
+            assert (await box.get("/health"))["lagSeconds"] >= found[first]["lagSeconds"]
 
 
 @pytest.mark.slow
