@@ -26,6 +26,7 @@ from tests.support.postgres_pair import PostgresPair, postgres_pair_of
 
 GROUP = 1000
 SEQ = b'"seq":'
+LAG = "p99 at most 100"
 
 
 def print_times(name: str, times_ms: Sequence[float], goal: str = "") -> None:
@@ -118,11 +119,34 @@ def subscribed(server: Server) -> socket.socket:
 
 def measure_lag(pair: PostgresPair, rate: int, seconds: float) -> None:
     """How much later a subscriber of a follower receives a message than one of the leader."""
-    with group(pair, 2) as (leader, follower), selectors.DefaultSelector() as wanted:
+    with group(pair, 2) as (leader, follower):
+        print_times(f"lag of a follower at {rate:,} events/s", lags_ms(leader, follower, rate, seconds), LAG)
+
+
+def measure_mirror(rates: Sequence[int], seconds: float) -> None:
+    """How much later a subscriber of a mirror receives a message than one of its source, and what both cost."""
+    for rate in rates:
+        with ExitStack() as stack:
+            source, mirror = (Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2))
+            one = stack.enter_context(serving(source))
+            start_jobs(one, [f"job_{job}" for job in range(10)])
+            other = stack.enter_context(serving(mirror, "--follow", f"http://127.0.0.1:{one.port}"))
+            while follows_less(other, one):
+                time.sleep(0.05)
+            before = one.cpu, other.cpu
+            print_times(f"lag of a mirror at {rate:,} events/s", lags_ms(one, other, rate, seconds))
+            for name, cpu in (("source", one.cpu - before[0]), ("mirror", other.cpu - before[1])):
+                each = cpu / (rate * seconds) * 1e6
+                print(f"    {name}: {cpu / seconds:.0%} of a processor, {each:.0f} µs for each message")
+
+
+def lags_ms(first: Server, second: Server, rate: int, seconds: float) -> list[float]:
+    """Return how much later a subscriber of `second` receives each message than one of `first`, to which it is sent."""
+    with selectors.DefaultSelector() as wanted, ExitStack() as stack:
         seen: list[list[float]] = [[], []]
-        for server, times in zip((leader, follower), seen, strict=True):
-            wanted.register(subscribed(server), selectors.EVENT_READ, times)
-        reporter, count = connect(leader.port), int(rate * seconds)
+        for server, times in zip((first, second), seen, strict=True):
+            wanted.register(stack.enter_context(subscribed(server)), selectors.EVENT_READ, times)
+        reporter, count = stack.enter_context(connect(first.port)), int(rate * seconds)
         begun, sent = time.perf_counter(), 0
         while len(seen[0]) < count or len(seen[1]) < count:
             due = min(count, int((time.perf_counter() - begun) * rate) + 1)
@@ -131,11 +155,7 @@ def measure_lag(pair: PostgresPair, rate: int, seconds: float) -> None:
             for key, _ in wanted.select(0.001):
                 received = key.fileobj.recv(1 << 20)  # type: ignore[union-attr] # a socket
                 key.data.extend([time.perf_counter()] * received.count(SEQ))
-        lags = [1000 * (late - early) for early, late in zip(*seen, strict=False)]
-        print_times(f"lag of a follower at {rate:,} events/s", lags, "p99 at most 100")
-        for key in list(wanted.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr] # a socket
-        reporter.close()
+        return [1000 * (late - early) for early, late in zip(*seen, strict=False)]
 
 
 def measure_fanout(pair: PostgresPair, subscribers: int, rate: int, seconds: float) -> None:
@@ -207,7 +227,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the load")
-    parser.add_argument("--part", action="append", choices=["ingest", "ack", "lag", "failover", "fanout"])
+    parser.add_argument("--part", action="append", choices=["ingest", "ack", "lag", "mirror", "failover", "fanout"])
     chosen = parser.parse_args()
     divisor = 10 if chosen.quick else 1
     with postgres_pair_of() as pair:
@@ -215,6 +235,7 @@ def main() -> None:
             "ingest": lambda: measure_ingest(pair, 50_000 // divisor),
             "ack": lambda: measure_acks(pair, 2000, 10 / divisor),
             "lag": lambda: measure_lag(pair, 200, 20 / divisor),
+            "mirror": lambda: measure_mirror((200, 2000), 20 / divisor),
             "failover": lambda: trio.run(measure_failover, pair, max(3, 20 // divisor)),
             "fanout": lambda: measure_fanout(pair, 20, 200, 20 / divisor),
         }
