@@ -79,8 +79,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow tests, lest a worker is left alone with one of them at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Begin with the slow tests, first those of whole programs, lest one worker is left with them at the end."""
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, "/end_to_end/" not in item.nodeid))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -47,6 +47,7 @@ async def state_of(url: str, state: str) -> dict[str, Any]:
 async def test_a_worker_that_dies_is_seen_and_its_figures_stop(tmp_path: Path, ending: str) -> None:
     code, number = ENDINGS[ending]
     async with server_process(tmp_path, *FLAGS) as server, subscriber(server.url) as watching:
+        started = trio.current_time()
         async with program(code, ws_url(server.url)) as worker:
             assert await line(worker) == "reported"
             if number is not None:
@@ -63,7 +64,7 @@ async def test_a_worker_that_dies_is_seen_and_its_figures_stop(tmp_path: Path, e
         await watching.until_type("job_lost")
         lost = await job_status(server.url, "a")
         assert (lost["percent"], lost["state"], lost["reason"]) == (stalled["percent"], "lost", "worker gone")
-        assert lost["elapsed_seconds"] < 2
+        assert lost["elapsed_seconds"] <= began - started
 
 
 @pytest.mark.slow
