@@ -219,7 +219,7 @@ async def run_program(*arguments: str) -> tuple[int, str]:
 
 @pytest.mark.slow
 async def test_a_log_is_copied_into_postgres_and_back(postgres: Postgres, tmp_path: Path) -> None:
-    url, first, last = postgres.new_database(), folder(tmp_path, "first"), folder(tmp_path, "last")
+    url, first, last = postgres.new_database(), folder(tmp_path, "first"), tmp_path / "last"
     async with crashing(first) as box:
         for number in range(20):
             await report_until_accepted(box, number)

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from phaseline_server.atomic_files import replace_file
+from phaseline_server.atomic_files import make_data_dir, replace_file
 from phaseline_server.errors import JournalUnusable
 from phaseline_server.log.secret_store import DOCUMENTS, file_name
 from phaseline_server.log.sqlite.failures import working
@@ -28,10 +28,13 @@ class SqliteCopy:
 
         Raises:
             JournalUnusable: It is missing and `create` is not set, corrupt, newer than this program, or in use.
+            DataDirError: The directory can't be made.
             DiskFull: There is no room to open it.
         """
         if not create and find_journal(data_dir) is None:
             raise JournalUnusable(f"{data_dir} has no journal; choose the data directory of a server")
+        if create:
+            make_data_dir(data_dir)
         self._data_dir = data_dir
         self._journal = Journal.open(data_dir)
         self._connection = sqlite3.connect(self._journal.path, isolation_level=None)
