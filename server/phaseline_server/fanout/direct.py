@@ -1,6 +1,6 @@
 """A subscriber that writes messages directly to a sink, without a task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import trio
@@ -96,8 +96,12 @@ class DirectSubscriber(Subscriber):
 
         The sink never rejects them, so the caller must call `wait_free` at intervals.
         """
+        return self.put_texts([message.payload for message in messages])
+
+    def put_texts(self, texts: Sequence[bytes]) -> bool:
+        """Send texts that are no messages of the stream, such as acks; as `put`."""
         self.flush()
-        return not self.slow and self._sink.writer.write(self._framed(messages))
+        return not self.slow and self._sink.writer.write(self._framed(texts))
 
     def put_frames(self, frames: bytes) -> bool:
         """Send encoded frames, which several subscribers may share; as `put`."""
@@ -110,8 +114,7 @@ class DirectSubscriber(Subscriber):
         """Wait until the sink's queue is empty, or it is closed."""
         await self._sink.wait_flushed()
 
-    def _framed(self, messages: tuple[Message, ...] | list[Message]) -> bytes:
-        payloads = [message.payload for message in messages]
+    def _framed(self, payloads: Sequence[bytes]) -> bytes:
         return array_frames(payloads) if self._batch else text_frames(payloads)
 
     # ------------------------------------------------------------------ ending
@@ -139,7 +142,8 @@ class DirectSubscriber(Subscriber):
     def _send_gathered(self) -> None:
         if self._gathered:
             gathered, self._gathered = _latest(self._gathered), []
-            if not self._sink.writer.write(self._framed(gathered), len(gathered)):
+            payloads = [message.payload for message in gathered]
+            if not self._sink.writer.write(self._framed(payloads), len(gathered)):
                 self.end_slow()
 
     def _gather(self, messages: tuple[Message, ...]) -> bool:

@@ -9,9 +9,8 @@ import msgspec
 import trio
 
 from phaseline.errors import InvalidJSON, PhaselineError
-from phaseline.model.events import Event
+from phaseline.model.events import BaseEvent, Event
 from phaseline.protocol import GOING_AWAY, HOST_STATUS, PROTOCOL, RATE_LIMITED, UNAUTHORIZED
-from phaseline.stream import Message
 from phaseline.wire import (
     Auth,
     ClientMessage,
@@ -147,7 +146,7 @@ class Session:
         """Handle arrays of messages; reports are recorded together, also those of several frames."""
         settings = self._services.settings
         messages = decode_arrays(frames, settings.max_message, settings.max_depth)
-        events = [message for message in messages or () if isinstance(message, Event)]
+        events = [message for message in messages or () if isinstance(message, BaseEvent)]
         if messages is not None and len(events) == len(messages):
             await self._report(events, sum(map(len, frames)), frames)
             return
@@ -169,7 +168,7 @@ class Session:
         texts = [document for document in documents if isinstance(document, str)]
         if len(texts) == len(documents) > 1:
             messages = decode_frames(texts, settings.max_message, settings.max_depth) or ()
-            events = [message for message in messages if isinstance(message, Event)]
+            events = [message for message in messages if isinstance(message, BaseEvent)]
             if len(events) == len(documents):
                 await self._report(events, sum(map(len, texts)), documents)
                 return
@@ -179,7 +178,7 @@ class Session:
                 message = decode_client(document, settings.max_message, settings.max_depth)
             except PhaselineError as error:
                 message = error
-            if isinstance(message, Event):
+            if isinstance(message, BaseEvent):
                 reports.append(message)
                 size += len(document)
                 given.append(document)
@@ -281,4 +280,4 @@ class Session:
         self._say(list(texts))
 
     def _say(self, texts: list[bytes]) -> None:
-        self._subscriber.put(*[Message(0, "", "", frozenset(), text) for text in texts])
+        self._subscriber.put_texts(texts)
