@@ -81,12 +81,15 @@ class Phase(msgspec.Struct, omit_defaults=True, rename={"reported_ns": "said_ns"
 
     def report_after(self, reported_ns: int, progress: float) -> None:
         """Record the progress that the worker reported after this time in the phase."""
-        if self.first is None or (self.progress is not None and progress < self.progress - _FALL):
+        first, marks, before = self.first, self.marks, self.progress
+        if first is None or (before is not None and progress < before - _FALL):
             self.first, self.marks = (reported_ns, progress), ()
+        elif progress < 100:  # noqa: PLR2004
+            last = marks[-1][1] if marks else first[1]
+            step = progress - last
+            if step >= _MARK_STEP or (step >= _MARK_FIRST and step >= last - first[1]):
+                self.marks = (*marks, (reported_ns, progress))
         self.progress, self.reported_ns = progress, reported_ns
-        last, first = self.marks[-1][1] if self.marks else self.first[1], self.first[1]
-        if progress - last >= min(_MARK_STEP, max(last - first, _MARK_FIRST)) and progress < 100:  # noqa: PLR2004
-            self.marks = (*self.marks, (reported_ns, progress))
 
     def percent_of(self, done: float, total: float | None) -> float | None:
         """Return the progress that `done` units of `total` mean, in percent; None without a total.

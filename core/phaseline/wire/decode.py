@@ -160,12 +160,14 @@ def _at_once(
     document = "\n".join(frames).encode("utf-8", "surrogatepass")
     if len(document) > max_bytes and any(len(frame.encode("utf-8", "surrogatepass")) > max_bytes for frame in frames):
         return None
-    if needs_cleaning(document) or not _is_flat(document, max_depth):
+    if needs_cleaning(document):
         return None
     try:
         messages = decode(document)
-        if messages is not None:
-            _check(messages, document)
+        outer = len(messages or ()) + (len(frames) if brackets == "[]" else 0)
+        if messages is None or not _is_flat(document, max_depth, outer):
+            return None
+        _check(messages, document)
     except (msgspec.MsgspecError, InvalidField, UnicodeDecodeError, RecursionError):
         return None
     return messages
@@ -222,9 +224,12 @@ def _bounded(frame: bytes | str, max_bytes: int, max_depth: int) -> bytes:
         raise not_json(error, document) from None
 
 
-def _is_flat(document: bytes, max_depth: int) -> bool:
-    """Return whether JSON is nested at most `max_depth` deep; False also if unclear, as with brackets in strings."""
-    if document.count(b"{") + document.count(b"[") <= max_depth:
+def _is_flat(document: bytes, max_depth: int, outer: int = 0) -> bool:
+    """Return whether JSON is nested at most `max_depth` deep; False also if unclear, as with brackets in strings.
+
+    If it has no more brackets than `outer`, none is more than 2 deep, which is always allowed.
+    """
+    if document.count(b"{") + document.count(b"[") <= max(max_depth, outer):
         return True
     brackets = document.translate(_ALIKE, _NO_BRACKETS)
     for _ in range(max_depth):
