@@ -1,53 +1,47 @@
 """The broadcaster: fan-out of messages to all subscribers, in one order and without waiting.
 
-Publishing only queues messages, so that it takes equally long for any number of subscribers. While `run` is active, it
-writes them to sockets in rounds: all that was published until then is joined, and written in slices of subscribers.
-Between two slices, acks and other clients have their turn. For one subscriber, the order stays: before its channels or
-its form change, and before it is sent anything else, it is sent what it has not yet got.
+Publishing writes to a few subscribers at once, unless messages follow one another closely. Otherwise, it only
+queues messages, so that it takes equally long for any number of subscribers. While `run` is active, it writes them to
+sockets in rounds: all that was published until then is joined, and written in slices of subscribers. Between two
+slices, acks and other clients have their turn. For one subscriber, the order stays: before its channels or its form
+change, and before it is sent anything else, it is sent what it has not yet got.
 
 A subscriber whose queue is full is ended with an error, and its client can reconnect and resume. So a slow subscriber
 never delays another, and no client misses a message without notice.
 """
 
-import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import compress, repeat
-from operator import attrgetter
+from itertools import compress
+from time import perf_counter
 from typing import Final, TypeVar
 
-import msgspec
 import trio
 
 from phaseline.stream import Message
 from phaseline_server.fanout.direct import DirectSubscriber, Sink
-from phaseline_server.fanout.frames import Bundle
+from phaseline_server.fanout.frames import Bundle, size_of
 from phaseline_server.fanout.queued import QueuedSubscriber
+from phaseline_server.fanout.socket_writes import write_each
+from phaseline_server.fanout.statistics import BroadcasterStatistics
 from phaseline_server.fanout.subscriber import Subscriber, Writer
 
 __all__ = ["Broadcaster", "BroadcasterStatistics"]
-
-
-class BroadcasterStatistics(msgspec.Struct, frozen=True):
-    """The numbers of subscribers and queued messages, and counters since the start."""
-
-    subscribers: int
-    queued: int
-    published: int
-    delivered: int
-    ended_slow: int
-
 
 _Slice = tuple[frozenset[str] | None, list[Subscriber], list[Writer]]
 """Subscribers at one place: the channels of their group, and their writers; or None and no writers."""
 
 _PAUSE_S: Final = 0.001
 _AnySubscriber = TypeVar("_AnySubscriber", bound=Subscriber)
-_fd: Final = attrgetter("fd")
 # Subscribers that are written to between two checkpoints, and the bytes: a millisecond or two.
 _SLICE: Final = 250
 _SLICE_BYTES: Final = 2**20
+_NONE: Final = frozenset[str]()  # the channels of a client that only reports
+# Subscribers to whom publishing writes at once, as a round would cost a fifth more. Messages that follow one another
+# within this time are joined in rounds, which cost much less for each.
+_FEW: Final = 100
+_BURST_S: Final = 0.0005
 _MANY_PENDING: Final = 1000  # messages; large batches wait for less
 _MOST_PENDING: Final = 4000  # messages; all reports wait for less, or else publishing writes at once
 
@@ -70,6 +64,7 @@ class Broadcaster:
         self._work = trio.Event()
         self._room = trio.Event()  # set when the next round begins
         self._commits = 0
+        self._joins_until_s = 0.0
         self._published = self._delivered = self._ended_slow = 0
 
     def subscribe(self, channels: Iterable[str], queue: int) -> AbstractContextManager[QueuedSubscriber]:
@@ -99,6 +94,9 @@ class Broadcaster:
         if not messages:
             return
         self._published += len(messages)
+        if self._may_write_now(messages):
+            self._write_now(messages)
+            return
         if len(self._pending) >= _MOST_PENDING:
             self._flush()
         self._pending += messages
@@ -106,6 +104,27 @@ class Broadcaster:
             self._flush()
         else:
             self._work.set()
+
+    def _may_write_now(self, messages: Sequence[Message]) -> bool:
+        """Return whether no messages or commits are in the way, and writing to all subscribers takes half a slice."""
+        if not self._running or self._pending or self._slices or self._commits:
+            return False
+        count = len(self._places) - len(self._groups.get(_NONE, ()))
+        if not count:
+            return True
+        return count <= _FEW and count * size_of(messages) <= _SLICE_BYTES and perf_counter() >= self._joins_until_s
+
+    def _write_now(self, messages: Sequence[Message]) -> None:
+        groups = self._listening()
+        if not groups and not self._others:
+            return
+        bundle = Bundle(messages)
+        for channels, group in groups:
+            if wanted := bundle.carried_by(channels):
+                self._write(group, group.values(), bundle.framed(wanted, batch=False), len(wanted))
+        for subscriber in list(self._others):
+            self._take(subscriber, bundle)
+        self._joins_until_s = perf_counter() + _BURST_S
 
     async def wait_room(self, *, large: bool) -> None:
         """Wait while many published messages are not being written yet; no checkpoint if there are few.
@@ -163,11 +182,12 @@ class Broadcaster:
         self._room = trio.Event()
         pending, self._pending = self._pending, []
         ahead, self._ahead = self._ahead, {}
-        if not self._places:
+        groups = self._listening()
+        if not groups and not self._others:
             return
         bundle = self._round = Bundle(pending)
-        most = max(1, min(_SLICE, _SLICE_BYTES // bundle.size))
-        for channels, group in self._groups.items():
+        most = max(1, min(_SLICE, _SLICE_BYTES // max(1, size_of(pending))))
+        for channels, group in groups:
             if bundle.carried_by(channels):
                 self._add_slices(channels, list(group), list(group.values()), most)
         self._add_slices(None, list(self._others), [], most)
@@ -221,11 +241,11 @@ class Broadcaster:
             else:
                 self._end_slow(subscriber)
 
-    def _write(self, members: list[Subscriber], writers: list[Writer], frames: bytes, count: int) -> None:
+    def _write(self, members: Collection[Subscriber], writers: Iterable[Writer], frames: bytes, count: int) -> None:
         """Write frames of `count` messages to each subscriber of a group, and end those whose queue is full."""
-        taken, whole, slow = _write_each(writers, frames), len(frames), list[Subscriber]()
+        taken, whole, slow = write_each(writers, frames), len(frames), list[Subscriber]()
         if taken.count(whole) != len(taken):
-            for subscriber, writer, size in zip(members, writers, taken, strict=True):
+            for subscriber, writer, size in zip(list(members), list(writers), taken, strict=True):
                 if size == whole:
                     continue
                 if size is not None:
@@ -252,6 +272,10 @@ class Broadcaster:
         )
 
     # ------------------------------------------------------------------ groups
+
+    def _listening(self) -> list[tuple[frozenset[str], dict[Subscriber, Writer]]]:
+        """Return the groups with any channels."""
+        return [(channels, group) for channels, group in self._groups.items() if channels]
 
     def _add(self, subscriber: Subscriber) -> None:
         writer = subscriber.writer
@@ -287,20 +311,3 @@ class Broadcaster:
     @staticmethod
     def _place(subscriber: Subscriber) -> frozenset[str] | None:
         return None if subscriber.writer is None else subscriber.channels
-
-
-def _write_each(writers: Iterable[Writer], frames: bytes) -> list[int | None]:
-    """Write the same frames to all sockets; return the number of bytes written to each, None for an error.
-
-    A busy server spends its time here, so this is a loop in C that reads little memory per subscriber. Between two
-    messages that memory leaves the processor's caches, and reading it again costs as much as all else.
-    """
-    taken: list[int | None] = []
-    writes = map(os.write, map(_fd, writers), repeat(frames))
-    while True:
-        try:
-            taken.extend(writes)
-        except OSError:
-            taken.append(None)  # the failed socket; the loop continues with the next one
-        else:
-            return taken

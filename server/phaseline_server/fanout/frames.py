@@ -2,19 +2,22 @@
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Final
 
 from phaseline.stream import Message
 
-__all__ = ["LARGEST_ARRAY", "Bundle", "array_frames", "arrays", "joined_frame", "text_frame", "text_frames"]
+__all__ = ["LARGEST_ARRAY", "Bundle", "array_frames", "arrays", "joined_frame", "size_of", "text_frame", "text_frames"]
 
 LARGEST_ARRAY: Final = 262_144
 """Size in bytes from which no further message is added to an array."""
 
 _TEXT: Final = 0x81  # FIN bit and opcode 1: a text message in a single frame
 _SHORT, _MEDIUM = 125, 65_535  # the longest payloads with no and with two extra bytes for the length
+_SHORT_HEADERS: Final = [bytes((_TEXT, length)) for length in range(_SHORT + 1)]
 _medium: Final = struct.Struct("!BBH").pack
 _long: Final = struct.Struct("!BBQ").pack
+_payload: Final = attrgetter("payload")
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -24,7 +27,7 @@ def text_frame(payload: bytes) -> bytes:
 
 def _header(length: int) -> bytes:
     if length <= _SHORT:
-        return bytes((_TEXT, length))
+        return _SHORT_HEADERS[length]
     if length <= _MEDIUM:
         return _medium(_TEXT, 126, length)
     return _long(_TEXT, 127, length)
@@ -66,20 +69,23 @@ def array_frames(payloads: Iterable[bytes]) -> bytes:
     return text_frames(arrays(payloads))
 
 
+def size_of(messages: Iterable[Message]) -> int:
+    """Return the size of the payloads in bytes."""
+    return sum(map(len, map(_payload, messages)))
+
+
 class Bundle:
     """Messages that are published together. Frames are cached, so equal selections share the same bytes.
 
     Attributes:
         messages: One or more messages, in order.
-        size: The size of their payloads in bytes, at least 1.
     """
 
-    __slots__ = ("_common", "_framed", "messages", "size")
+    __slots__ = ("_common", "_framed", "messages")
 
     def __init__(self, messages: Sequence[Message]) -> None:
         """Create a bundle; frames are encoded on demand."""
         self.messages = tuple(messages)
-        self.size = max(1, sum(len(message.payload) for message in messages))
         # Channels that carry every message.
         self._common = messages[0].channels.intersection(*(message.channels for message in messages[1:]))
         self._framed: dict[tuple[tuple[Message, ...], bool], bytes] = {}

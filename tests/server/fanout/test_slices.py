@@ -1,9 +1,10 @@
-"""Fan-out in slices: publishing only queues, every subscriber keeps its order, and nobody gets a message twice."""
+"""Fan-out in slices: publishing writes to few subscribers or only queues; each one keeps its order."""
 
 import random
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, nullcontext
 from functools import partial
+from time import perf_counter
 
 import pytest
 import trio
@@ -18,8 +19,9 @@ from tests.support.tracking import message
 
 
 @asynccontextmanager
-async def running(monkeypatch: pytest.MonkeyPatch, size: int = 2) -> AsyncIterator[Broadcaster]:
+async def running(monkeypatch: pytest.MonkeyPatch, size: int = 2, few: int = 0) -> AsyncIterator[Broadcaster]:
     monkeypatch.setattr(module, "_SLICE", size)
+    monkeypatch.setattr(module, "_FEW", few)
     broadcaster = Broadcaster()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(broadcaster.run)
@@ -43,6 +45,62 @@ async def test_publishing_queues_and_the_slices_write(monkeypatch: pytest.Monkey
                 done.append(sum(bool(heap.written) for heap in heaps))
             assert any(0 < count < 7 for count in done)
             assert [seqs(heap) for heap in heaps] == [[1, 2]] * 7
+
+
+async def test_publishing_writes_at_once_to_a_few_subscribers_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(monkeypatch, few=2) as broadcaster:
+        with ExitStack() as stack:
+            heaps = [Heap() for _ in range(3)]
+            stack.enter_context(broadcaster.attach(Heap(), [], 10))  # receives nothing, so it does not count
+            for heap in heaps[:2]:
+                stack.enter_context(broadcaster.attach(heap, [JOBS], 10))
+            broadcaster.publish(message(1))
+            assert [seqs(heap) for heap in heaps] == [[1], [1], []]
+            broadcaster._joins_until_s = 0.0
+            stack.enter_context(broadcaster.attach(heaps[2], [JOBS], 10))
+            broadcaster.publish(message(2))
+            assert [seqs(heap) for heap in heaps] == [[1], [1], []]
+            await trio.testing.wait_all_tasks_blocked()
+            assert [seqs(heap) for heap in heaps] == [[1, 2], [1, 2], [2]]
+
+
+async def test_messages_in_a_row_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(monkeypatch, few=2) as broadcaster:
+        heap = Heap()
+        with broadcaster.attach(heap, [JOBS], 10):
+            broadcaster.publish(message(1))
+            broadcaster._joins_until_s = perf_counter() + 60
+            broadcaster.publish(message(2))
+            broadcaster.publish(message(3))
+            assert seqs(heap) == [1]
+            await trio.testing.wait_all_tasks_blocked()
+            assert seqs(heap) == [1, 2, 3]
+            assert len(heap.written) == 2
+
+
+@pytest.mark.parametrize("reason", ["large", "committing", "round"])
+async def test_publishing_does_not_write_at_once_if_that_takes_long(
+    monkeypatch: pytest.MonkeyPatch, reason: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with running(monkeypatch, size=1, few=0 if reason == "round" else 4) as broadcaster:
+        with ExitStack() as stack:
+            heaps = [Heap() for _ in range(4)]
+            for heap in heaps:
+                stack.enter_context(broadcaster.attach(heap, [JOBS], 10))
+            if reason == "large":
+                monkeypatch.setattr(module, "_SLICE_BYTES", 4 * len(message(1).payload) - 1)
+            with broadcaster.giving_way() if reason == "committing" else nullcontext():
+                broadcaster.publish(message(1))
+                assert [seqs(heap) for heap in heaps] == [[]] * 4
+                if reason == "round":
+                    while not any(heap.written for heap in heaps):
+                        await trio.lowlevel.checkpoint()
+                    assert not all(heap.written for heap in heaps)
+                    monkeypatch.setattr(module, "_FEW", 4)
+                broadcaster.publish(message(2))
+                assert not any(2 in seqs(heap) for heap in heaps)
+                await trio.sleep(0.1)
+            assert [seqs(heap) for heap in heaps] == [[1, 2]] * 4
 
 
 async def test_what_is_published_before_a_change_comes_in_the_old_form_and_before_a_reply(
