@@ -4,7 +4,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -40,6 +39,8 @@ def replace_file(path: Path, content: bytes, data_dir: Path | None = None, mode:
     """
     if data_dir is not None and not data_dir.is_dir():
         raise DataDirError(f"cannot write {path}: directory {data_dir} does not exist; mount or create it")
+    import tempfile  # noqa: PLC0415 (a slow import, which `--help` does not need)
+
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +127,8 @@ def check_data_dir(path: Path) -> None:
     if not path.is_dir():
         text = f"data directory {path} is not a directory; choose another with --data-dir"
         raise DataDirError(text)
+    import tempfile  # noqa: PLC0415 (as above)
+
     try:
         with tempfile.TemporaryFile(dir=path):
             pass

@@ -9,8 +9,9 @@ from dataclasses import replace
 from phaseline_tui.link import Links
 from phaseline_tui.link.follower import Follower
 from phaseline_tui.link.streams import Dialer
+from phaseline_tui.model.access import Access
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import Access, Batch, LinkState, LinkStatus, Timing
+from phaseline_tui.model.connection import Batch, LinkState, LinkStatus, Timing
 from phaseline_tui.model.frames import Frame
 
 # Short retries, so that tests are fast; long time-outs, so that they pass on a slow machine.

@@ -11,8 +11,9 @@ from phaseline.model.states import State
 from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.app.job_actions import Removal, outcome, picture_path, removals
 from phaseline_tui.drawing.themes import DARK
+from phaseline_tui.model.access import Access
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import Access, Reply
+from phaseline_tui.model.connection import Reply
 from phaseline_tui.model.jobs import JobKey, JobView
 from tests.support.servers import progress_server
 from tests.support.tui_jobs import FixedClock, connected, many_jobs

@@ -10,8 +10,9 @@ from textual.pilot import Pilot
 
 from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import DARK
+from phaseline_tui.model.access import Access
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import Access, Reply
+from phaseline_tui.model.connection import Reply
 from phaseline_tui.model.dismissal import dismissable, outcome, summary
 from phaseline_tui.model.jobs import JobView, State
 from tests.support.servers import progress_server

@@ -9,8 +9,9 @@ from phaseline_server.access.grant import Scope
 from phaseline_server.access.tokens import TokenFile
 from phaseline_tui.link.follower import Follower
 from phaseline_tui.link.streams import Dialer
+from phaseline_tui.model.access import Access
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import Access, LinkState, Timing
+from phaseline_tui.model.connection import LinkState, Timing
 from phaseline_tui.model.failures import refused
 from phaseline_tui.model.frames import Snapshot
 from tests.support.certificates import Certificate, make_certificate

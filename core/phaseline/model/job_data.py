@@ -12,7 +12,7 @@ from phaseline.model.phase import Phase
 from phaseline.model.snapshot import ErrorSnapshot, Moment
 from phaseline.model.states import State
 from phaseline.model.timeline import Timeline
-from phaseline.model.weight import weight
+from phaseline.model.weight import MAX_KEPT_BYTES, weight
 from phaseline.model.workflows import PHOTO, workflow
 
 __all__ = ["MAX_KEPT_BYTES", "JobData"]
@@ -22,9 +22,6 @@ _encoder: Final = msgspec.json.Encoder()
 # The memory that a job takes besides its facts, and each of its phases, in bytes.
 _BASE_WEIGHT: Final = 3000
 _PHASE_WEIGHT: Final = 300
-# Encoded size of a job's errors in memory, and of its `photo_info`. Many small messages could otherwise fill the
-# memory.
-MAX_KEPT_BYTES: Final = 262_144
 
 
 class JobData:

@@ -2,7 +2,10 @@
 
 from typing import Final
 
-__all__ = ["weight"]
+__all__ = ["MAX_KEPT_BYTES", "weight"]
+
+MAX_KEPT_BYTES: Final = 262_144
+"""Encoded size of a job's errors in memory, and of its `photo_info`. Many small messages could otherwise fill it."""
 
 # CPython's sizes in bytes: of a short string, number or list and its place, and of a small dict.
 _VALUE: Final = 64

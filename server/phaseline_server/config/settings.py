@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from phaseline.model.events import MAX_PHASES
-from phaseline.model.job import MAX_KEPT_BYTES
+from phaseline.model.event_fields import MAX_PHASES
+from phaseline.model.weight import MAX_KEPT_BYTES
 from phaseline_server.config.option import (
     BIND,
     DIRECTORY,

@@ -18,11 +18,12 @@ from phaseline_tui.app.palette_commands import commands
 from phaseline_tui.app.server_questions import ServerQuestions
 from phaseline_tui.app.terminal_status import TerminalStatus
 from phaseline_tui.drawing.themes import ANSI
+from phaseline_tui.model.access import Access
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.boxes import Box, box_of
 from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.clock import Clock
-from phaseline_tui.model.connection import Access, Batch, Reply, Timing
+from phaseline_tui.model.connection import Batch, Reply, Timing
 from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.jobs import JobKey
 from phaseline_tui.model.sorting import COLUMNS, Order

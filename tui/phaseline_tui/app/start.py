@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from phaseline_tui.app.app import ProgressApp
+from phaseline_tui.model.access import Access
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import Access
 from phaseline_tui.terminal.textual_internals import accept_any_bytes
 from phaseline_tui.user.remembered import read_remembered
 from phaseline_tui.user.settings import Settings

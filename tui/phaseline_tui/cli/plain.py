@@ -13,10 +13,11 @@ from phaseline.model.states import STATES
 from phaseline_tui.cli.plain_news import Inbox, Listed
 from phaseline_tui.drawing.job_names import difference_of
 from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.model.access import Access
 from phaseline_tui.model.address import ServerAddress, labels
 from phaseline_tui.model.amounts import count_words, rate_words
 from phaseline_tui.model.clock import Clock
-from phaseline_tui.model.connection import Access, Batch, LinkState, LinkStatus
+from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.model.jobs import WORKER_GONE, JobKey, JobView, State
 from phaseline_tui.model.shown import percent_shown, percent_words
 from phaseline_tui.model.state import ViewState

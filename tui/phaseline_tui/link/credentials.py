@@ -3,8 +3,8 @@
 from typing import Final
 
 from phaseline_tui.model import failures
+from phaseline_tui.model.access import Access
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import Access
 from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.frames import Problem
 

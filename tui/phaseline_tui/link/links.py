@@ -15,8 +15,9 @@ import trio
 from phaseline_tui.link.follower import Follower
 from phaseline_tui.link.streams import Dialer
 from phaseline_tui.model import failures
+from phaseline_tui.model.access import Access
 from phaseline_tui.model.address import ServerAddress, labels
-from phaseline_tui.model.connection import Access, Batch, Reply, Timing
+from phaseline_tui.model.connection import Batch, Reply, Timing
 from phaseline_tui.model.failures import LinkError
 
 __all__ = ["Links"]

@@ -6,8 +6,9 @@ from functools import cached_property
 import trio
 
 from phaseline_tui.model import failures
+from phaseline_tui.model.access import Access
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import Access, Timing
+from phaseline_tui.model.connection import Timing
 
 __all__ = ["Dialer", "Stream"]
 

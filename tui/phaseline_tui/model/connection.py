@@ -1,13 +1,13 @@
 """The links' interface to the rest of the program: batches of frames, statuses of connections, settings."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from phaseline.text import one_line
 from phaseline_tui.model.decoding import decode_answer
 from phaseline_tui.model.frames import Frame
 
-__all__ = ["Access", "Batch", "LinkState", "LinkStatus", "Reply", "Timing"]
+__all__ = ["Batch", "LinkState", "LinkStatus", "Reply", "Timing"]
 
 
 class LinkState(Enum):
@@ -79,22 +79,6 @@ class Reply:
             return one_line(str(decode_answer(self.body, dict[str, object]).get("error") or ""))
         except ValueError:
             return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Credentials: tokens and CA certificates."""
-
-    token: str = field(default="", repr=False)
-    """Token for all servers that have none in `tokens`."""
-    tokens: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    """Pairs of host and token."""
-    ca_file: str | None = None
-    """PEM file of CA certificates to trust in addition to the system's."""
-
-    def token_for(self, host: str) -> str:
-        """Return the token for `host`; empty if there is none."""
-        return dict(self.tokens).get(host, self.token)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ import math
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from phaseline.text import duration_text
-from phaseline_tui.model.jobs import Remaining
+
+if TYPE_CHECKING:
+    from phaseline_tui.model.jobs import Remaining  # slow, and the command line needs none of it
 
 __all__ = [
     "UNKNOWN",
@@ -98,7 +100,7 @@ def band(low: float, high: float) -> str:
     return f"{first}–{last}{unit}"  # noqa: RUF001 (a range has an en dash)
 
 
-def remaining(left: Remaining | None) -> str:
+def remaining(left: "Remaining | None") -> str:
     """Return the remaining time: `4m`, `late 12s` after the estimated end, a dash if unknown."""
     if left is None:
         return UNKNOWN

@@ -6,7 +6,7 @@ from typing import Final
 
 from phaseline.client.token import checked_token, config_folder, read_secret, token
 from phaseline.errors import ConfigError, shown
-from phaseline_tui.model.connection import Access
+from phaseline_tui.model.access import Access
 from phaseline_tui.model.words import count_of
 
 __all__ = ["read_access"]
