@@ -10,7 +10,10 @@ from typing import Any
 import httpx
 import pytest
 import trio
+import trio.testing
 
+from phaseline.stream import Message
+from phaseline_server.fanout.queued import QueuedSubscriber
 from tests.support.servers import server_process, serving
 
 
@@ -109,3 +112,22 @@ async def test_the_stream_ends_with_the_server(tmp_path: Path) -> None:
                 server.process.terminate()
                 assert await anext(each, None) is None
         assert await server.process.wait() == 0
+
+
+async def test_messages_that_arrive_as_a_heartbeat_is_due_are_sent(
+    tmp_path: Path, mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = QueuedSubscriber.put
+
+    def put_at_the_last_moment(subscriber: QueuedSubscriber, *messages: Message) -> bool:
+        kept = put(subscriber, *messages)
+        mock_clock.jump(15)
+        return kept
+
+    async with serving(tmp_path) as client, curl(f"{client.base_url}/events", "-m", "60") as each:
+        assert (await anext(each))[1] == "snapshot"
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        monkeypatch.setattr(QueuedSubscriber, "put", put_at_the_last_moment)
+        await report(client, "start", job_id="a")
+        await report(client, "report", job_id="a", stage="x")
+        assert [(await anext(each))[1] for _ in range(2)] == ["job_started", "job_progress"]

@@ -71,14 +71,14 @@ class _Stream:
             # Nothing was awaited since the top was read, so no message is lost.
             subscriber.channels = self._channels
             while not self._closing.is_set():
+                messages: list[Message] = []  # which may arrive just as the time is over
                 try:
-                    with trio.move_on_after(_HEARTBEAT_S) as heartbeat:
-                        messages = await self._next(subscriber)
+                    with trio.move_on_after(_HEARTBEAT_S):
+                        await self._receive(subscriber, messages)
                 except SlowSubscriber:
                     return
-                if heartbeat.cancelled_caught:
+                if not messages and not self._closing.is_set():
                     yield b": still there\n\n"
-                    continue
                 for piece in joined(map(self._event, messages), b""):
                     yield piece
 
@@ -101,9 +101,8 @@ class _Stream:
                         yield piece
             self._recovered = True
 
-    async def _next(self, subscriber: QueuedSubscriber) -> list[Message]:
-        """Return the next messages; none when the server closes."""
-        messages: list[Message] = []
+    async def _receive(self, subscriber: QueuedSubscriber, messages: list[Message]) -> None:
+        """Add the next messages to `messages`; none when the server closes."""
 
         async def receive() -> None:
             messages.extend(await subscriber.receive_batch())
@@ -116,7 +115,6 @@ class _Stream:
                 nursery.cancel_scope.cancel()
         except* SlowSubscriber as group:
             raise SlowSubscriber(str(group.exceptions[0])) from None
-        return messages
 
     def _event(self, message: Message) -> bytes:
         if not message.seq:  # it is not part of the stream, so nobody resumes after it
