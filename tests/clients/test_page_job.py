@@ -151,4 +151,7 @@ async def test_the_pictures_are_thumbnails_that_lead_to_the_picture_and_its_prom
         await tab.until("document.querySelectorAll('.picture dt').length > 3")
         await tab.call("Page.reload")
         await tab.until("document.querySelector('.picture img').naturalWidth > 0")
+        await tab.go(f"{str(client.base_url).rstrip('/')}/preview?series=odd")
+        await tab.until("document.querySelector('.note').innerText === 'The server has no series odd.'")
+        assert await tab.evaluate("document.querySelector('.empty').hidden")
         assert tab.problems == []

@@ -57,7 +57,7 @@ async def test_the_page_opens_while_the_server_is_away_and_shows_the_last_state(
         for path in ("", "boxes"):
             await tab.go(f"{server.url}/{path}")
             await tab.until("document.getElementById('connection').innerText.startsWith('○ server away')")
-        for path in ("boxes", "history"):
+        for path in ("boxes", "history", "preview", "preview/simple/0x1234"):
             await tab.go(f"{server.url}/{path}")
             await tab.until("document.querySelector('.note').innerText.startsWith('The server is away. This page')")
         await tab.go(f"{server.url}/job/a")

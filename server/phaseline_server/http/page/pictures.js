@@ -99,10 +99,11 @@ export class PicturesView extends Base {
     /** @param {string} name @param {string} word */
     const choice = (name, word) => h("a", { href: address("preview", { series: name }).href, "data-page": "", "aria-current": name === this.series ? "true" : null }, word);
     this.choices.replaceChildren(choice("", PICTURES.all), ...series.map((/** @type {string} */ name) => choice(name, name)));
-    this.note.hidden = !pictures.length;
-    setText(this.note, PICTURES.count(pictures.length, pictures.length === MOST));
+    const known = !this.series || series.includes(this.series);
+    this.note.hidden = known && !pictures.length;
+    setText(this.note, known ? PICTURES.count(pictures.length, pictures.length === MOST) : PICTURES.unknown(this.series));
     this.grid.replaceChildren(...pictures.map((/** @type {any} */ each) => this.#figure(each)));
-    this.empty.hidden = pictures.length > 0;
+    this.empty.hidden = pictures.length > 0 || !known;
   }
 
   /** @param {any} picture */
@@ -140,7 +141,7 @@ export class PictureView extends Base {
     const prompts = Object.entries(PICTURES.prompts).flatMap(([field, title]) => (dress[field] && (field === "enhancedPrompt" || dress[field] !== dress.enhancedPrompt) ? [h("h3", {}, title), h("p", {}, clean(dress[field]))] : []));
     this.note.hidden = true;
     this.element.replaceChildren(
-      h("p", {}, h("a", { href: address("preview").href, "data-page": "" }, PICTURES.back)),
+      h("p", { class: "back" }, h("a", { href: address("preview").href, "data-page": "" }, PICTURES.back)),
       h("h2", {}, clean(dress.titlePrompt || this.name)),
       h("div", { class: "picture" }, there ? link : h("p", {}, run.error ? clean(run.error) : PICTURES.making),
         h("div", {}, h("p", {}, `${this.series} · ${this.at} · `, h("a", { href: address(jobPath(run.jobId)).href, "data-page": "" }, PICTURES.run)), ...prompts, h("h3", {}, PICTURES.dress), h("dl", {}, ...attributes))),

@@ -176,6 +176,8 @@ export const PICTURES = {
   /** @param {number} count @param {boolean} more */
   count: (count, more) => (more ? `The latest ${many(count, "picture")}` : many(count, "picture")),
   none: "No pictures yet.",
+  /** @param {string} series */
+  unknown: (series) => `The server has no series ${series}.`,
   make: "Make one, and open this page again:",
   making: "The picture is not finished yet.",
   back: "← All pictures",

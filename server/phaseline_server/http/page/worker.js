@@ -9,7 +9,7 @@ const CACHE = "phaseline-pages";
 /** The address of the server, with a slash at its end. */
 const ROOT = new URL("..", location.href);
 /** Documents that show no job without a script; all others are like one of them, at the same depth. */
-const SHELLS = ["history", "job/-"];
+const SHELLS = ["history", "job/-", "preview/-/-"];
 const READ_ONLY = ["", "boxes"]; // for the names of their files
 const FILE = /page\/[\w-]+\.(?:json|js|css|svg)/g;
 
@@ -33,7 +33,8 @@ async function install() {
 /** The stored document for a page, or null for an address that is none. @param {string} path */
 function shellOf(path) {
   if (path.startsWith("job/")) return "job/-";
-  return ["", "history", "boxes"].includes(path) ? "history" : null;
+  if (/^preview\/[^/]+\/[^/]+$/.test(path)) return "preview/-/-";
+  return ["", "history", "boxes", "preview"].includes(path) ? "history" : null;
 }
 
 /** @param {any} request @param {string} stored */
