@@ -1,6 +1,9 @@
+import random
+
 import pytest
 
 from phaseline_cli.run.adapter import load
+from phaseline_cli.run.progress import Reading
 from phaseline_cli.run.reader import Reader
 
 
@@ -61,6 +64,30 @@ def test_lines_in_the_forms_of_render_farms_count_at_once() -> None:
     reader = read("##vso[task.setprogress value=42;]Upload\n")
     assert (reader.progress.now.run, reader.progress.now.text) == (0.42, "Upload")
     assert read("openjd_fail: no licence\n").end(1).error == "no licence"
+
+
+def test_a_bar_beside_such_lines_does_not_count() -> None:
+    bar = [f"\rcopying {n}%" for n in (1, 20, 30, 60)]
+    assert read(*bar).progress.now.run == 0.6
+    for first in ([], bar):
+        now = read(*first, "\nPROGRESS: 40%\n", *bar, "\x1b]9;4;1;70\x1b\\").progress.now
+        assert (now.fraction, now.run) == (0.4, 0.4)
+
+
+def test_a_bar_of_the_next_program_counts() -> None:
+    reader = read("PROGRESS: 40%\n")
+    reader.switch(["copy"], 1.0)
+    for time, n in enumerate((1, 20, 30, 60), start=1):
+        list(reader.feed(float(time), "pty", f"\rcopying {n}%".encode()))
+    list(reader.quiet(9.0))
+    assert reader.progress.now.run == 0.6
+
+
+def test_data_is_no_bar() -> None:
+    reader = Reader(load())
+    for number in range(20):
+        list(reader.feed(number / 100, "stdout", random.Random(number).randbytes(65_536)))
+    assert reader.progress.now == Reading()
 
 
 def test_zstd_prints_its_ratio_as_a_percent_and_that_is_no_progress() -> None:

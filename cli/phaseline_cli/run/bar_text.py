@@ -28,6 +28,8 @@ _BAR: Final = re.compile(rf"(?<![{_DRAWN}])[{_DRAWN}]*[#=>*.\-\u2500-\u25ff\u280
 _TQDM: Final = re.compile(r"(?>.*?\d%\|).*\| \d+/\d+ \[")
 _SAME: Final = 0.03
 """How far a count and a percent of one line may differ and still say the same."""
+_TEXT: Final = 4
+"""Of so many characters, at most one is what no encoding explains; a line with more of them is data, not text."""
 _SHORTEST: Final = 8
 """Characters that a row of bar characters must have at least."""
 _SPINNER: Final = re.compile(r"[|/\\\u2800-\u28ff-]")
@@ -76,6 +78,8 @@ class Found:
 def found_in(text: str) -> Found | None:
     """Return the numbers of a line; None if it has no such numbers, or several that contradict each other."""
     if not any(sign in text for sign in ("%", "/", " of ", " percent", "0..")):
+        return None
+    if text.count("\N{REPLACEMENT CHARACTER}") * _TEXT > len(text):
         return None
     scale = _scale(text)
     if scale is not None:

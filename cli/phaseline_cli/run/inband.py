@@ -24,7 +24,7 @@ class Inband:
     """The in-band lines of one run."""
 
     used = False
-    """Whether the program has named its progress: then nothing else counts."""
+    """Whether the program has named its progress: then no bar counts."""
     error: str | None = None
     """What the program says went wrong."""
 
@@ -44,7 +44,9 @@ class Inband:
         if percent is not None:
             value = number(percent.group(1))
             if value is not None and value <= 100:  # noqa: PLR2004
-                self.used = True
+                if not self.used:
+                    self.used = True
+                    self._progress.forget_fractions()  # bars before it may have been anything
                 self._progress.of_phase(value / 100)
                 self._progress.of_run(value / 100)
             if percent.group(2):

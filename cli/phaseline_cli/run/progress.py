@@ -52,6 +52,10 @@ class Progress:
         now = self._now
         self._now = Reading(phase=now.phase, run=now.run, text=now.text)
 
+    def forget_fractions(self) -> None:
+        """Forget how much is done, of the present phase and of the run."""
+        self._now = Reading(phase=self._now.phase, text=self._now.text)
+
     def begin_anew(self) -> None:
         """Forget the present state: another program begins."""
         self._now = Reading()

@@ -168,6 +168,7 @@ class Reader:
         self.progress.begin_anew()
         self.side.hooked.switch(since)
         self._bars = Bars(self.progress)
+        self._inband.used = False
         self._program = None
         if chosen is not None:
             program = self._use(chosen, argv)
@@ -193,7 +194,7 @@ class Reader:
             return
         hooked = self.side.hooked.active and not self._inband.used  # then the bars on the screen are known already
         if isinstance(found, TerminalProgress):
-            if not hooked:
+            if not hooked and not self._inband.used:
                 self._bars.terminal(found)
         elif not self._inband.line(found.text):
             self._take_line(found, hooked=hooked)
@@ -213,7 +214,7 @@ class Reader:
             self._channel.restore(before, self.progress)
         else:
             meant = False
-        if not meant and not hooked and (program is None or program.adapter.bars):
+        if not meant and not hooked and not self._inband.used and (program is None or program.adapter.bars):
             meant = self._bars.line(found)
         if found.ended or not meant:
             self._errors.line(text)
