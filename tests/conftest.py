@@ -1,5 +1,6 @@
 """Settings and rules for every test: Hypothesis profiles, missing system programs, the coverage of each source root."""
 
+import gc
 import io
 import itertools
 import os
@@ -20,6 +21,7 @@ for _variable in ("COLUMNS", "LINES"):
 # Debian's packages of PostgreSQL leave its programs out of the search path.
 os.environ["PATH"] += "".join(f":{path}" for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
 
+gc.disable()  # until all tests are collected: nearly all objects that collection makes stay
 _numbers = itertools.count()
 _missing = pytest.StashKey[dict[str, int]]()
 
@@ -85,6 +87,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_missing] = {}
+
+
+def pytest_collection_finish() -> None:
+    """Leave the tests and all modules out of the garbage collections to come."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -10,7 +10,7 @@ import pytest
 from phaseline_cli.run.spawn import PIPE, Stream
 from phaseline_cli.run.tee import OFFERED, Tee
 
-DATA = b"".join(b"%d\n" % number for number in range(1_000_000))
+DATA = 10 * b"".join(b"%d\n" % number for number in range(100_000, 200_000))  # repeats after more than is offered
 
 
 def flood(target: int) -> tuple[Tee, list[tuple[float, str, bytes]]]:

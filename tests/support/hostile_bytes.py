@@ -18,7 +18,9 @@ UPGRADE = (
 OPEN = UPGRADE + b"\r\n"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
-BOMB = zlib.compress(bytes(50_000_000), 9)[2:-4]
+_DEFLATE = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+_MEGABYTE = _DEFLATE.compress(bytes(1_000_000)) + _DEFLATE.flush(zlib.Z_FULL_FLUSH)  # refers to nothing before it
+BOMB = 50 * _MEGABYTE + _DEFLATE.flush()
 
 
 def _body(document: bytes, path: bytes = b"/progress/report", kind: bytes = b"application/json") -> bytes:
