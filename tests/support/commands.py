@@ -1,5 +1,6 @@
-"""The installed `phaseline` as a shell runs it."""
+"""The installed `phaseline` as a shell runs it, or forked from a process that has imported it."""
 
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import trio
 
+from tests.support.forked import forked_command
 from tests.support.waiting import until
 
 PHASELINE = str(Path(sys.executable).with_name("phaseline"))
@@ -29,12 +31,44 @@ class Ran:
 
 
 async def phaseline(env: Mapping[str, str], *arguments: str, cwd: Path | None = None) -> Ran:
-    """Run `phaseline` to its end; it must never print a traceback."""
+    """Run `phaseline` to its end, forked unless the interpreter reads `env`; it must never print a traceback."""
+    if _of_interpreter(env) != _of_interpreter(os.environ):
+        return await installed_phaseline(env, *arguments, cwd=cwd)
+    (out, its_out), (err, its_err) = os.pipe(), os.pipe()
+    process = forked_command(arguments, env, cwd or Path.cwd(), its_out, its_err)
+    printed = {out: b"", err: b""}
+
+    async def read(file: int) -> None:
+        async with trio.lowlevel.FdStream(file) as stream:
+            async for data in stream:
+                printed[file] += data
+
+    try:
+        with trio.fail_after(120):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(read, out)
+                nursery.start_soon(read, err)
+            code = await process.wait()
+    finally:
+        process.kill()
+    return _checked(code, printed[out], printed[err])
+
+
+async def installed_phaseline(env: Mapping[str, str], *arguments: str, cwd: Path | None = None) -> Ran:
+    """Run the installed `phaseline` to its end; it must never print a traceback."""
     with trio.fail_after(120):
         done = await trio.run_process(
             [PHASELINE, *arguments], env=dict(env), cwd=cwd, check=False, capture_stdout=True, capture_stderr=True
         )
-    ran = Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return _checked(done.returncode, done.stdout, done.stderr)
+
+
+def _of_interpreter(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
+
+
+def _checked(code: int, out: bytes, err: bytes) -> Ran:
+    ran = Ran(code, out.decode(), err.decode())
     assert "Traceback" not in ran.err, ran.err
     return ran
 

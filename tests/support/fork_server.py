@@ -1,10 +1,11 @@
-"""The program that forks servers for `tests.support.forked`, after the imports that take most of a server's start.
+"""The program that forks others for `tests.support.forked`, after the imports that take most of their start.
 
-Each request is a message on the socket whose descriptor is the argument: JSON, with the stderr of the new process and
-a pipe for its exit code. The answer is the id of the process, with its pidfd. All processes are killed when the socket
-is closed.
+Each request is a message on the socket whose descriptor is the argument: JSON, with the standard streams of the new
+process and a pipe for its exit code. The answer is the id of the process, with its pidfd. All processes are killed when
+the socket is closed.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -13,11 +14,11 @@ import signal
 import socket
 import sys
 from contextlib import suppress
-from typing import Any
-
-from phaseline_server.cli.program import main
+from importlib import import_module
+from typing import Any, NoReturn
 
 LARGEST_REQUEST = 2**17
+STREAMS = 3
 
 
 class _Children(selectors.PollSelector):
@@ -61,8 +62,8 @@ class _Children(selectors.PollSelector):
         os.close(key.data)
 
 
-def fork_at_each_request(control: socket.socket) -> None:
-    """Fork for each request; return in the new process, which is ready to run the program."""
+def fork_at_each_request(control: socket.socket) -> str:
+    """Fork for each request; return in the new process, which is ready to run the program that is returned."""
     children = _Children()
     children.register(control, selectors.EVENT_READ)
     while True:
@@ -70,39 +71,64 @@ def fork_at_each_request(control: socket.socket) -> None:
             if key.data is not None:
                 children.ended(key)
                 continue
-            message, files, *_ = socket.recv_fds(control, LARGEST_REQUEST, 2)
+            message, files, *_ = socket.recv_fds(control, LARGEST_REQUEST, STREAMS + 1)
             if not message:
                 children.kill()
                 sys.exit()
-            stderr, exit_code = files
+            *streams, exit_code = files
             pid = os.fork()
             if pid == 0:
                 children.forget()
                 control.close()
                 os.close(exit_code)
-                _prepare(json.loads(message), stderr)
-                return
-            os.close(stderr)
+                return _prepare(json.loads(message), streams)
+            for stream in streams:
+                os.close(stream)
             socket.send_fds(control, [str(pid).encode()], [children.add(pid, exit_code)])
 
 
-def _prepare(request: dict[str, Any], stderr: int) -> None:
-    """Give this process the arguments, the environment, the directory and the stderr of a request."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.dup2(stderr, 2)
-    os.close(stderr)
+def _prepare(request: dict[str, Any], streams: list[int]) -> str:
+    """Give this process the arguments, the environment, the directory and the streams of a request."""
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["directory"])
-    sys.argv = ["progress-server", *request["arguments"]]
+    sys.argv = [request["program"], *request["arguments"]]
+    return str(request["program"])
+
+
+def _run_command() -> NoReturn:
+    """Run `phaseline`, and end as the interpreter would, but without taking apart each module of the fork server."""
+    code: object = 1
+    try:
+        phaseline_cli.program.main()
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:  # noqa: BLE001 (as the interpreter)
+        sys.excepthook(*sys.exc_info())
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 1)
 
 
 if __name__ == "__main__":
     del sys.path[0]  # the directory of the tests
+    import phaseline_cli.program
     import phaseline_server.cli.commands
     import phaseline_server.runtime.server  # noqa: F401 (the commands import it when they need it)
+    from phaseline_server.cli.program import main
 
+    for name, (module, _) in phaseline_cli.program.COMMANDS.items():
+        if name not in {"serve", "tui"}:
+            import_module(f"phaseline_cli.commands.{module}")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the tests end their processes
     gc.freeze()  # a collection in a child would copy the memory that it shares
-    fork_at_each_request(socket.socket(fileno=int(sys.argv[1])))
+    chosen = fork_at_each_request(socket.socket(fileno=int(sys.argv[1])))
+    if chosen == "phaseline":
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as its module does when it is imported
+        _run_command()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main()

@@ -1,4 +1,4 @@
-"""Servers forked from a process that has imported their code: each is a `progress-server` of its own, sooner."""
+"""Programs forked from a process that has imported their code: each is a process of its own, sooner."""
 
 import atexit
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import trio
 
-__all__ = ["ForkedProcess", "forked_server"]
+__all__ = ["ForkedProcess", "forked_command", "forked_server"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -97,13 +97,34 @@ def _fork_server(_pid: int) -> socket.socket:
 
 def forked_server(arguments: Sequence[str], environment: Mapping[str, str], stderr: int) -> ForkedProcess:
     """Start a `progress-server` with these arguments and this stderr, which is closed here."""
+    stdout = os.open(os.devnull, os.O_WRONLY)
+    return _forked("progress-server", arguments, environment, Path.cwd(), (stdout, stderr))
+
+
+def forked_command(
+    arguments: Sequence[str], environment: Mapping[str, str], directory: Path, stdout: int, stderr: int
+) -> ForkedProcess:
+    """Start a `phaseline` with these arguments and these streams, which are closed here."""
+    return _forked("phaseline", arguments, environment, directory, (stdout, stderr))
+
+
+def _forked(
+    program: str, arguments: Sequence[str], environment: Mapping[str, str], directory: Path, output: tuple[int, int]
+) -> ForkedProcess:
+    """Start a program without input; its output is closed here."""
     control = _fork_server(os.getpid())
-    request = {"arguments": arguments, "environment": dict(environment), "directory": str(Path.cwd())}
+    request = {
+        "program": program,
+        "arguments": arguments,
+        "environment": dict(environment),
+        "directory": str(directory),
+    }
     ours, its = os.pipe()
+    theirs = [os.open(os.devnull, os.O_RDONLY), *output, its]
     try:
-        socket.send_fds(control, [json.dumps(request).encode()], [stderr, its])
+        socket.send_fds(control, [json.dumps(request).encode()], theirs)
     finally:
-        os.close(its)
-        os.close(stderr)
+        for file in theirs:
+            os.close(file)
     answer, [pidfd], *_ = socket.recv_fds(control, 16, 1)
     return ForkedProcess(int(answer), pidfd, ours)
