@@ -21,7 +21,7 @@ help: ## what can be made
 demo: $(VENV)/.installed ## a server, real work, and the terminal view on it (plain lines without a terminal)
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-test: $(VENV)/.installed-dev ## the tests that take less than two seconds, with few examples each, on every processor
+test: $(VENV)/.installed-dev ## the tests that are not marked slow, with few examples each, on every processor
 	@$(BIN)/python -m $(PYTEST) -n auto --dist worksteal -m "not slow" --hypothesis-profile quick $(ARGS)
 
 # sys.monitoring measures coverage in a tenth of the tests' time; the tracer of Python 3.11 takes as long as they do.

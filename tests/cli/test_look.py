@@ -10,7 +10,8 @@ import httpx
 import pytest
 import trio
 
-from tests.support.commands import PHASELINE, phaseline
+from tests.support.commands import PHASELINE
+from tests.support.commands import forked_phaseline as phaseline
 from tests.support.servers import server_process
 from tests.support.tokens import make_tokens
 

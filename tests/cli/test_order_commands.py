@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 import trio
 
 from tests.support.commands import job_status, phaseline
@@ -60,6 +61,7 @@ async def test_a_reporter_with_on_cancel_stops_and_its_job_is_cancelled(env: Env
         assert await kinds(server.url) == ["job_started", "order_given", "order_taken", "job_failed"]
 
 
+@pytest.mark.slow
 async def test_a_worker_refuses_an_order_in_words(env: Env, tmp_path: Path) -> None:
     bind = env["PROGRESS_URL"].removeprefix("http://")
     async with (
@@ -121,6 +123,7 @@ async def test_a_script_queues_a_job_and_starts_it_later(env: Env, tmp_path: Pat
         assert (misused.code, "--position is for --queued" in misused.err) == (2, True)
 
 
+@pytest.mark.slow
 async def test_a_worker_that_died_is_recorded_as_cancelled(env: Env, tmp_path: Path) -> None:
     flags = ("--gone-after", "1")
     async with server_process(tmp_path, *flags, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:

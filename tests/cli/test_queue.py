@@ -181,6 +181,7 @@ async def test_a_job_that_starts_at_once_is_in_its_queue_on_the_server(env: Env,
         await reaches(server.url, "a", "completed")
 
 
+@pytest.mark.slow
 async def test_a_job_is_found_in_any_queue(env: Env) -> None:
     await add(env, "a", "echo hi; exit 3", "--queue", "gpu")
     followed = await phaseline(env, "queue", "follow", "a")
@@ -236,6 +237,7 @@ async def test_jobs_that_are_added_at_once_all_run_once(env: Env, tmp_path: Path
     assert sorted(read(runs).split()) == list("abcdef")
 
 
+@pytest.mark.slow
 async def test_a_job_whose_folder_is_gone_fails_and_the_server_has_the_reason(env: Env, tmp_path: Path) -> None:
     async with serving(env, tmp_path) as server:
         assert (await phaseline(env, "queue", "pause")).code == 0

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.support.commands import PHASELINE, job_status, phaseline
+from tests.support.commands import PHASELINE, job_status
+from tests.support.commands import forked_phaseline as phaseline
 from tests.support.servers import server_process
 from tests.support.tokens import make_tokens
 

@@ -147,6 +147,7 @@ def test_nothing_of_ours_is_left_running(phaseline: str, env: dict[str, str]) ->
     assert children(os.getpid()) == before
 
 
+@pytest.mark.slow
 async def test_data_on_one_stream_does_not_cost_the_progress_on_another(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:

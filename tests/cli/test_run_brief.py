@@ -3,6 +3,8 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.cli.test_run_output import folder, output
 from tests.cli.test_run_reports import jobs
 from tests.cli.test_run_side import ended, result
@@ -28,6 +30,7 @@ async def test_a_short_command_is_reported_without_loading_trio(
     assert found["short"]["errors"][0]["error_message"] == "Error: no disk"
 
 
+@pytest.mark.slow
 async def test_a_short_command_is_reported_later_if_the_server_is_away(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ async def test_a_cancelled_command_ends_by_sigterm_with_the_users_reason(
         assert (await order(env, "cancel")).json()["code"] == "ILLEGAL_EVENT"
 
 
+@pytest.mark.slow
 async def test_a_command_that_does_not_end_is_killed_with_all_that_it_has_started(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -131,6 +132,7 @@ async def becomes(pid: int, *, stopped: bool) -> None:
         await trio.sleep(0.05)
 
 
+@pytest.mark.slow
 async def test_a_command_is_paused_and_resumed(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
     code = "import os, time; open(os.environ['PIDS'], 'w').write(str(os.getpid())); print('up', flush=True)"
     code += "; time.sleep(600)"
@@ -152,6 +154,7 @@ async def test_a_command_is_paused_and_resumed(phaseline: str, env: dict[str, st
         assert await process.wait() == -signal.SIGTERM
 
 
+@pytest.mark.slow
 async def test_no_remote_takes_no_orders(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
     async with serving(env, tmp_path), running(phaseline, env, "--no-remote", "--", *SLEEPS):
         answer = await order(env, "cancel")
@@ -159,6 +162,7 @@ async def test_no_remote_takes_no_orders(phaseline: str, env: dict[str, str], tm
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 async def test_a_paused_command_still_gets_signals(
     phaseline: str, env: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -77,6 +77,7 @@ async def test_the_first_phase_of_a_silent_program_is_reported(
     assert [message["stage"] for message in reported if message["type"] == "job_progress"] == ["load"]
 
 
+@pytest.mark.slow
 async def test_reports_made_while_the_server_is_away_arrive_with_the_next_run(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -161,6 +162,7 @@ def test_the_facts_about_a_command_are_the_sizes_of_the_files_that_it_reads(tmp_
     assert input_facts(["sleep", "x", "\0"], here) == {}
 
 
+@pytest.mark.slow
 async def test_the_load_of_the_machine_arrives_while_a_command_runs(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -117,6 +117,7 @@ exec "$@" apt-get -o Dir="$PWD/root" -o Dir::State::status="$PWD/root/var/lib/dp
 
 @pytest.mark.needs("apt-get", "dpkg-deb")
 @pytest.mark.skipif(os.geteuid() != 0, reason="dpkg needs root, also for a folder of its own")
+@pytest.mark.slow
 async def test_injection_changes_neither_streams_nor_files_nor_the_exit_code_of_apt(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ async def test_output_that_can_not_be_written_is_one_line_and_exit_code_1(
 
 
 @pytest.mark.parametrize("redirection", ["<&- >&-", "2>&-", "2>/dev/full"])
+@pytest.mark.slow
 async def test_a_report_needs_no_standard_streams(here: Env, redirection: str) -> None:
     assert (await phaseline(here, "start", "two", "--id", "two")).code == 0
     assert redirected(here, ["report", "two", "42", "--phase", "a"], redirection).code == 0

@@ -297,6 +297,7 @@ async def test_wait_for_a_box_survives_a_restart_of_the_server(env: Env, tmp_pat
     assert (process.returncode, await output(process)) == (0, "atlas\n")
 
 
+@pytest.mark.slow
 async def test_wait_for_a_box_gives_up_with_124_or_7_and_takes_no_job(env: Env, url: str) -> None:
     assert (await phaseline(env, "wait", "--box", "atlas")).code == 7
     env["PROGRESS_URL"] = url

@@ -50,6 +50,7 @@ async def test_generations_are_jobs_that_count_images_and_steps(here: Env) -> No
         assert await watching.wait() == 0
 
 
+@pytest.mark.slow
 async def test_a_generation_that_ends_long_before_its_last_step_is_not_done(here: Env) -> None:
     web_ui = WebUI()
     web_ui.run("1", job_count=100, job_no=0, sampling_step=0, sampling_steps=20)

@@ -62,6 +62,7 @@ async def test_prompts_are_jobs_with_a_place_in_the_queue_and_nodes(here: Env) -
         assert await watching.wait() == 0
 
 
+@pytest.mark.slow
 async def test_a_prompt_that_leaves_the_queue_was_removed(here: Env) -> None:
     comfyui = ComfyUI()
     comfyui.running, comfyui.pending = ["a"], [(3, "b")]
@@ -77,6 +78,7 @@ async def test_a_prompt_that_leaves_the_queue_was_removed(here: Env) -> None:
         assert unknown["result"] == {"error": "ended; the history does not tell how"}
 
 
+@pytest.mark.slow
 async def test_nonsense_of_the_server_ends_nothing(here: Env) -> None:
     comfyui = ComfyUI()
     comfyui.running = ["a"]
@@ -112,6 +114,7 @@ async def test_a_server_that_is_away_is_watched_when_it_comes_and_when_it_is_bac
     ]
 
 
+@pytest.mark.slow
 async def test_the_end_of_the_watching_cancels_what_is_left(here: Env) -> None:
     comfyui = ComfyUI()
     comfyui.running = ["a"]

@@ -80,6 +80,7 @@ async def test_a_log_that_falls_silent_leaves_the_end_open(here: Env, tmp_path: 
     assert status["done"] == 3
 
 
+@pytest.mark.slow
 async def test_the_process_that_writes_the_log_ends_the_job(here: Env, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with subprocess.Popen(["sh", "-c", 'read line; echo "denoise: no tiles" >> "$0"; exit 4', log], stdin=-1) as writer:  # noqa: ASYNC220 - a moment

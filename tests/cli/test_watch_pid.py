@@ -78,6 +78,7 @@ async def test_a_process_of_others_is_a_job_that_ends_as_the_process_does(
 
 
 @pytest.mark.needs("gzip")
+@pytest.mark.slow
 async def test_a_program_that_reads_a_file_has_progress_and_its_age(here: Env, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.write_bytes(os.urandom(1 << 18))
@@ -99,6 +100,7 @@ def position(pid: int) -> int:
     return int(Path(f"/proc/{pid}/fdinfo/{files[-1]}").read_text().split()[1]) if files[-1] > 2 else 0
 
 
+@pytest.mark.slow
 async def test_ctrl_c_ends_the_watching_and_not_the_process(here: Env) -> None:
     with subprocess.Popen(["sleep", "600"]) as sleeper:  # noqa: ASYNC220 - a moment
         command = [PHASELINE, "watch", "--pid", str(sleeper.pid), "--id", "nap"]
@@ -141,6 +143,7 @@ async def test_a_process_whose_exit_code_nobody_knows_is_neither_done_nor_failed
 
 
 @pytest.mark.needs("bash")
+@pytest.mark.slow
 async def test_a_shell_that_becomes_the_watcher_of_its_child_knows_the_exit_code(here: Env, gate: Path) -> None:
     shell = f'sh -c \'{RELEASE}exit 5\' held "$1" & exec "$0" watch --pid $! --id child'
     async with running(["bash", "-c", shell, PHASELINE, str(gate)], here) as watching:

@@ -203,6 +203,7 @@ async def test_a_queue_is_watched_to_its_end(env: Env, url: str, tmp_path: Path)
     assert await status_of(url, f"slurm-{host}-1") == {}, "it had ended before the first look"
 
 
+@pytest.mark.slow
 async def test_frames_of_opencue_are_progress(env: Env, url: str, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -230,6 +231,7 @@ async def test_a_program_that_is_not_installed_is_named(env: Env, url: str, tmp_
 
 
 @pytest.mark.skipif(shutil.which("tsp") is None, reason="task-spooler is not installed")
+@pytest.mark.slow
 async def test_the_jobs_of_a_real_task_spooler_are_reported(env: Env, url: str, tmp_path: Path) -> None:
     env |= {"PROGRESS_URL": url, "TS_SOCKET": str(tmp_path / "socket"), "TMPDIR": str(tmp_path)}
 

@@ -63,6 +63,7 @@ async def test_each_report_is_recorded_once_if_answers_are_lost(mode: str, tmp_p
 
 @pytest.mark.needs("postgres")
 @pytest.mark.parametrize("ever", [False, True])
+@pytest.mark.slow
 async def test_a_server_without_its_log_is_left(tmp_path: Path, ever: bool) -> None:
     async with without_log(tmp_path, ever=ever) as away, server_process(folder(tmp_path)) as server:
         assert await run(script("luasocket", START), f"{away.url},{server.url}") == ""

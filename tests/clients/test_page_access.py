@@ -182,6 +182,7 @@ def forwarded(box: SshBox, far: int | None) -> Iterator[int]:
 
 
 @pytest.mark.needs("ssh", "ssh-keygen", "ps", SSHD)
+@pytest.mark.slow
 async def test_the_page_works_through_a_forwarded_port_of_ssh(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     async with (

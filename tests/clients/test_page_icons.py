@@ -13,6 +13,7 @@ ALIKE = 2.0  # mean difference of a channel, in steps of 256: of the edges, betw
 
 
 @pytest.mark.needs("chromium")
+@pytest.mark.slow
 async def test_the_png_icons_are_those_of_the_svg(tmp_path: Path) -> None:
     async with browser(tmp_path) as tab:
         for name, (size, _) in ICONS.items():

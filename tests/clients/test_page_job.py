@@ -50,6 +50,7 @@ async def test_the_job_is_paused_and_cancelled_by_orders_that_its_worker_takes(t
         assert tab.problems == []
 
 
+@pytest.mark.slow
 async def test_the_job_shows_how_its_estimate_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courses, "_FIRST_STEP_S", 0.0)
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
@@ -67,6 +68,7 @@ async def test_the_job_shows_how_its_estimate_moved(tmp_path: Path, monkeypatch:
         assert tab.problems == []
 
 
+@pytest.mark.slow
 async def test_the_text_of_a_reason_does_not_repeat_its_number(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         await report(client, "start", job_id="a", workflow="w", phases=["render"], age_seconds=600)

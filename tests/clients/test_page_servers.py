@@ -23,6 +23,7 @@ ROWS = (
 AGE = f"Number(/ (\\d+)s ago/.exec({CONNECTION})?.[1])"
 
 
+@pytest.mark.slow
 async def test_a_server_with_its_own_log_shows_no_servers(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         await report(client, "start", job_id="a", host="box")

@@ -14,6 +14,7 @@ from tests.support.servers import server_process
 from tests.support.workers import DEFINITIONS, line, program
 
 
+@pytest.mark.slow
 async def test_a_program_that_ends_at_once_delivers_every_report(tmp_path: Path) -> None:
     code = f"{DEFINITIONS}reporter = Reporter(sys.argv[1], flush_timeout=60)\n"
     code += "reporter.report(JobStarted(job_id='a'))\nreporter.report(JobCompleted(job_id='a'))"

@@ -32,6 +32,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.slow
 async def test_a_short_run_without_a_server_names_its_spool_and_the_next_run_delivers_it(
     tmp_path: Path,
 ) -> None:
@@ -52,6 +53,7 @@ async def test_a_short_run_without_a_server_names_its_spool_and_the_next_run_del
         assert spools(tmp_path / "state") == []
 
 
+@pytest.mark.slow
 async def test_reports_for_one_server_never_reach_another(tmp_path: Path) -> None:
     env = {"XDG_STATE_HOME": str(tmp_path / "state")}
     await run_program(SHORT, f"http://127.0.0.1:{free_port()}", "elsewhere", env=env)
@@ -62,6 +64,7 @@ async def test_reports_for_one_server_never_reach_another(tmp_path: Path) -> Non
     assert len(spools(tmp_path / "state")) == 1
 
 
+@pytest.mark.slow
 async def test_an_unwritable_home_harms_no_worker(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     env = {"XDG_STATE_HOME": str(tmp_path / "state")}

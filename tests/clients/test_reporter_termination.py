@@ -113,6 +113,7 @@ async def test_a_pool_without_a_server_logs_where_its_reports_are(tmp_path: Path
     assert sum(map(int, lost)) >= 48
 
 
+@pytest.mark.slow
 async def test_a_terminated_pool_leaves_undelivered_reports_in_its_spool(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     spool = tmp_path / "spool"

@@ -88,6 +88,7 @@ async def test_a_reporter_continues_with_the_next_server_when_its_connection_is_
 
 @pytest.mark.needs("postgres")
 @pytest.mark.parametrize("ever", [False, True])
+@pytest.mark.slow
 async def test_a_reporter_leaves_a_server_without_its_log(tmp_path: Path, ever: bool) -> None:
     async with without_log(tmp_path, ever=ever) as away, server_process(folder(tmp_path)) as server:
         async with Reporter(f"{away.url},{server.url}", flush_timeout=60) as reporter:

@@ -186,6 +186,7 @@ def test_no_json_raises_anything_but_our_errors(value: object) -> None:
 
 
 @given(messages, st.booleans())
+@pytest.mark.slow
 def test_no_message_raises_anything_but_our_errors(message: dict[str, object], escaped: bool) -> None:
     check_refused_in_words(json.dumps(message, ensure_ascii=escaped))
 

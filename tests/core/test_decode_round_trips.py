@@ -147,6 +147,7 @@ def test_a_subscription_survives_encoding_and_decoding(subscription: Subscribe) 
     assert decode_client(msgspec.json.encode(subscription), LIMIT) == subscription
 
 
+@pytest.mark.slow
 @given(statuses)
 def test_a_job_status_survives_encoding_and_decoding(status: JobStatus) -> None:
     assert msgspec.json.decode(msgspec.json.encode(status), type=JobStatus) == status

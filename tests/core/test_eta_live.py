@@ -10,6 +10,7 @@ from tests.support.eta_worlds import WORLDS, history
 
 
 @pytest.mark.parametrize(("world", "marks"), [("skipping", 0), ("sized", 9), ("bimodal", 3)])
+@pytest.mark.slow
 def test_a_live_job_scores_the_same_as_the_model(world: str, marks: int) -> None:
     runs = history(WORLDS[world], 40, marks=marks)
     model, live = (score(replay(runs, engine)) for engine in (Model(), Live()))
@@ -21,6 +22,7 @@ def test_a_live_job_scores_the_same_as_the_model(world: str, marks: int) -> None
 
 
 @pytest.mark.parametrize("world", ["bimodal", "skipping"])
+@pytest.mark.slow
 def test_percent_is_no_worse_when_it_is_asked_for_often(world: str) -> None:
     runs = history(WORLDS[world], 60)
     model, live = (score(replay(runs, engine)) for engine in (Model(), Live()))

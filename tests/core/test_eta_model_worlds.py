@@ -50,6 +50,7 @@ def world(request: pytest.FixtureRequest) -> tuple[str, Sequence[Estimates]]:
     return request.param, later_runs(WORLDS[request.param], Model())
 
 
+@pytest.mark.slow
 def test_the_band_holds_four_times_of_five(world: tuple[str, Sequence[Estimates]]) -> None:
     found = score(world[1])
     assert found is not None
@@ -95,6 +96,7 @@ def test_the_average_would_fail_these_bounds(name: str) -> None:
     assert found.nae1 > WORST[name]
 
 
+@pytest.mark.slow
 def test_a_band_too_narrow_would_fail() -> None:
     found = score(later_runs(sized, Overconfident()))
     assert found is not None
@@ -102,18 +104,21 @@ def test_a_band_too_narrow_would_fail() -> None:
     assert found.coverage < 0.6
 
 
+@pytest.mark.slow
 def test_without_covariates_it_would_fail() -> None:
     found = score(later_runs(sized, Forgetful()))
     assert found is not None
     assert found.nae1 > 2 * WORST["sized"]
 
 
+@pytest.mark.slow
 def test_estimates_between_events_are_as_accurate() -> None:
     found = score(later_runs(WORLDS["slow machine"], Clock()))
     assert found is not None
     assert found.nae1 <= WORST["slow machine"]
 
 
+@pytest.mark.slow
 def test_the_same_runs_get_the_same_answers() -> None:
     first, second = (replay(history(sized, 40), Model()) for _ in range(2))
     assert first == second

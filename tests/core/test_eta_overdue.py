@@ -60,6 +60,7 @@ def test_first_bands_end_higher_while_longer_runs_are_active(
     assert above(sighted) <= 0.8 * above(blind)
 
 
+@pytest.mark.slow
 def test_other_active_runs_change_nothing_but_the_band(
     sighted: Sequence[Estimates], blind: Sequence[Estimates]
 ) -> None:
@@ -155,6 +156,7 @@ def test_jobs_of_a_series_with_many_runs_do_not_count(server: Server) -> None:
     assert server.high_ns() == before
 
 
+@pytest.mark.slow
 def test_only_the_latest_jobs_count_and_their_number_is_bounded(server: Server) -> None:
     jobs = [server.start(f"slow {number}") for number in range(5000)]
     for job in jobs[-100:]:

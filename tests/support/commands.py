@@ -1,4 +1,4 @@
-"""The installed `phaseline` as a shell runs it, or forked from a process that has imported it."""
+"""The installed `phaseline` as a shell runs it, or one forked from a process that has imported it."""
 
 import os
 import sys
@@ -30,10 +30,13 @@ class Ran:
     err: str
 
 
-async def phaseline(env: Mapping[str, str], *arguments: str, cwd: Path | None = None) -> Ran:
-    """Run `phaseline` to its end, forked unless the interpreter reads `env`; it must never print a traceback."""
+async def forked_phaseline(env: Mapping[str, str], *arguments: str, cwd: Path | None = None) -> Ran:
+    """Run `phaseline` to its end, in a process that has imported it unless the interpreter reads `env`.
+
+    Not for commands that start themselves anew, or that look at the process that has started them.
+    """
     if _of_interpreter(env) != _of_interpreter(os.environ):
-        return await installed_phaseline(env, *arguments, cwd=cwd)
+        return await phaseline(env, *arguments, cwd=cwd)
     (out, its_out), (err, its_err) = os.pipe(), os.pipe()
     process = forked_command(arguments, env, cwd or Path.cwd(), its_out, its_err)
     printed = {out: b"", err: b""}
@@ -54,7 +57,7 @@ async def phaseline(env: Mapping[str, str], *arguments: str, cwd: Path | None = 
     return _checked(code, printed[out], printed[err])
 
 
-async def installed_phaseline(env: Mapping[str, str], *arguments: str, cwd: Path | None = None) -> Ran:
+async def phaseline(env: Mapping[str, str], *arguments: str, cwd: Path | None = None) -> Ran:
     """Run the installed `phaseline` to its end; it must never print a traceback."""
     with trio.fail_after(120):
         done = await trio.run_process(

@@ -223,6 +223,7 @@ async def test_a_server_without_tokens_needs_no_links(tmp_path: Path) -> None:
         assert (answer.status_code, answer.json()["code"]) == (409, "NOT_NEEDED")
 
 
+@pytest.mark.slow
 async def test_a_link_to_a_picture_shows_this_picture_alone(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         for address in ("0x7", "0x8"):

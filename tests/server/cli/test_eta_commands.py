@@ -44,6 +44,7 @@ async def test_eta_backtest_replays_a_journal_through_both_engines(journal: Path
         assert [row[:3] for row in rows] == [["journal", "model", "10"], ["journal", "ema", "10"]]
 
 
+@pytest.mark.slow
 def test_eta_backtest_replays_traces_and_names_a_bad_line(tmp_path: Path) -> None:
     phases = [{"name": "a", "durationMs": 100}, {"name": "b", "durationMs": 300}]
     lines = [json.dumps({"series": "s", "phases": phases, "ok": True, "startedNs": n * 10**9}) for n in range(8)]
@@ -57,6 +58,7 @@ def test_eta_backtest_replays_traces_and_names_a_bad_line(tmp_path: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_eta_backtest_scores_when_the_box_of_queued_runs_was_free(tmp_path: Path) -> None:
     lines = []
     for batch in range(6):
@@ -77,6 +79,7 @@ def test_eta_backtest_scores_when_the_box_of_queued_runs_was_free(tmp_path: Path
     assert float(error) < 10
 
 
+@pytest.mark.slow
 def test_a_missing_journal_is_an_error(tmp_path: Path) -> None:
     for command in ("eta-report", "eta-backtest"):
         done = run(command, "--data-dir", tmp_path)

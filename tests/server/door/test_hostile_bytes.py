@@ -154,6 +154,7 @@ def test_random_bytes_affect_no_other_client(victim: Victim, data: bytes) -> Non
 
 
 @pytest.mark.parametrize("attack", ["slow head", "slow body", "slow read"])
+@pytest.mark.slow
 def test_hundreds_of_slow_clients_do_not_block_others(victim: Victim, attack: str) -> None:
     """As slowhttptest does it: 500 connections that send, or take, next to nothing."""
     output = {

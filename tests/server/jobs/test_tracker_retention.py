@@ -61,6 +61,7 @@ async def test_a_job_that_is_started_again_needs_no_room(make_tracker: MakeTrack
     assert ids(tracker) == ["a", "b"]
 
 
+@pytest.mark.slow
 async def test_ended_jobs_go_after_their_retention_and_active_ones_stay(
     make_tracker: MakeTracker, autojump_clock: trio.testing.MockClock
 ) -> None:

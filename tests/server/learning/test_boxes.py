@@ -141,6 +141,7 @@ async def test_a_forecast_is_unknown_while_one_job_is(tmp_path: Path) -> None:
         assert box.item.free_seconds is not None
 
 
+@pytest.mark.slow
 async def test_boxes_are_learned_beyond_a_restart(tmp_path: Path) -> None:
     async with machine(tmp_path) as box:
         for _ in range(3):

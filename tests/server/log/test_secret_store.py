@@ -89,6 +89,7 @@ def change_on(secrets: SecretStore) -> None:
         secrets.change(lambda _: {"tokens": b"two"})
 
 
+@pytest.mark.slow
 def test_tickets_do_not_wait_for_the_standby_server_and_changes_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phaseline_server.log.postgres.secret_store._PATIENCE_S", 0.5)
     with postgres_server() as postgres, closing(PostgresSecrets(postgres.new_database())) as secrets:

@@ -151,6 +151,7 @@ def test_an_endless_word_takes_limited_work() -> None:
 @example(text="m" * 3000, width=200, height=200)
 @example(text="word " * 400, width=1024, height=1024)
 @example(text="word " * 300, width=3000, height=200)  # four lines would hold more than is set at all
+@pytest.mark.slow
 def test_every_text_fits_four_lines_between_the_margins(text: str, width: int, height: int) -> None:
     line = printable(text)
     block = typeset(line, width, height)

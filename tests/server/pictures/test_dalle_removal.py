@@ -154,6 +154,7 @@ async def test_a_run_that_just_ended_by_itself_is_removed_and_not_called_cancell
 
 
 @pytest.mark.parametrize("by", ["DELETE", "GET"])
+@pytest.mark.slow
 async def test_a_picture_is_removed_with_all_that_belongs_to_it(tmp_path: Path, by: str) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, PATH)

@@ -211,6 +211,7 @@ async def test_a_picture_that_is_there_is_never_made_again(tmp_path: Path) -> No
         assert api.requests == []
 
 
+@pytest.mark.slow
 async def test_a_cache_hit_whose_picture_is_gone_is_made_anew_by_retry(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, PATH)

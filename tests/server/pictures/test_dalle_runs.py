@@ -102,6 +102,7 @@ def check_files(data_dir: Path, snapshot: Snapshot) -> None:
     assert names(data_dir / "output" / ".scratch") == []
 
 
+@pytest.mark.slow
 async def test_a_painted_picture_that_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "tiny.json").write_text('{"detail": 1}')

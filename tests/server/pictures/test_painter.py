@@ -214,12 +214,14 @@ def test_words_select_the_light(word: str, light: str) -> None:
     assert compose(Brief(seed="1", words={"weather": word})).light == light
 
 
+@pytest.mark.slow
 def test_without_words_the_seed_selects_among_all_families_and_media() -> None:
     chosen = [compose(Brief(seed=f"{seed:x}")) for seed in range(120)]
     assert {composition.family for composition in chosen} == set(FAMILIES)
     assert {composition.medium for composition in chosen} == set(MEDIA)
 
 
+@pytest.mark.slow
 def test_hostile_words_are_harmless() -> None:
     words = {"noun": "\x1b]0;x\x07../../etc/passwd\r\n\x00", "place": "𝕯" * 5000, "": "", "artstyle": "' OR 1=1 --"}
     image = paint(Brief(seed="ff", width=64, height=64, words=words, detail=1), lambda _: None)
@@ -234,6 +236,7 @@ def test_every_family_can_paint_every_canvas_shape(size: tuple[int, int]) -> Non
 
 
 @pytest.mark.parametrize("colors", [(), ("#000000",), ("#ffffff",), ("#808080", "#808080"), ("#ff00ff", "#00ff00") * 8])
+@pytest.mark.slow
 def test_any_colors_can_be_used(colors: tuple[str, ...]) -> None:
     for family in ("landscape", "figures", "flow"):
         paint(brief(family, width=64, height=64, colors=colors), lambda _: None)

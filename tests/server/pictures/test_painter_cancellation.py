@@ -70,6 +70,7 @@ async def test_an_incomplete_file_of_a_canceled_worker_is_removed(
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.slow
 async def test_the_number_of_workers_is_limited_and_waiting_pictures_report_nothing(
     tmp_path: Path, started: list[trio.Process]
 ) -> None:

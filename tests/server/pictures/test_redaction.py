@@ -65,6 +65,7 @@ def located(url: str) -> Reply:
     ],
     ids=["error", "scheme", "path", "private", "invalid", "not base64", "not a picture"],
 )
+@pytest.mark.slow
 async def test_no_answer_file_or_log_shows_the_key(tmp_path: Path, reply: Reply) -> None:
     async with misbehaving(reply) as api:
         last, log = await run(tmp_path, api.url)
