@@ -5,13 +5,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import click
 
 from phaseline_cli.client.failures import Exit, Failure
 from phaseline_cli.commands.options import job_id_of
+from phaseline_cli.queue.changes import add_cancelled, marked, remove_from, restart_in
 from phaseline_cli.queue.slots import ensure_runner, mark_dead, run_job, wake
 from phaseline_cli.queue.store import QueuedJob, Settings, Store, queue_of, queues
 from phaseline_cli.run.command import name_of, new_id
@@ -174,7 +175,7 @@ def _move(job_id: str, place: int, queue: str | None) -> None:
 def _remove(job_ids: tuple[str, ...], queue: str | None) -> None:
     """Remove waiting and ended jobs, with their output."""
     for store, ids in _by_store(queue, job_ids):
-        _remove_from(store, ids)
+        remove_from(store, ids)
 
 
 def _by_store(queue: str | None, job_ids: Sequence[str]) -> list[tuple[Store, list[str]]]:
@@ -183,26 +184,6 @@ def _by_store(queue: str | None, job_ids: Sequence[str]) -> list[tuple[Store, li
         store = _store(queue, job_id)
         found.setdefault(store.queue, (store, []))[1].append(job_id)
     return list(found.values())
-
-
-def _remove_from(store: Store, job_ids: Sequence[str]) -> None:
-    with store.locked():
-        mark_dead(store)
-        removed = {job_id: store.job(job_id).state for job_id in job_ids}
-        for job_id, state in removed.items():
-            if state == "running":
-                raise Failure(f"job {job_id!a} is running; stop it first with phaseline cancel {job_id}")
-        waiting = [job for job in store.waiting() if job.job_id not in removed]
-        for job in waiting:
-            if names := [name for name in job.after if removed.get(name, "completed") != "completed"]:
-                raise Failure(f"job {job.job_id!a} waits for {', '.join(names)}; remove it as well")
-        for job in waiting:
-            if not removed.keys().isdisjoint(job.after):
-                job.after = [name for name in job.after if name not in removed]
-                store.write(job)
-        for job_id in removed:
-            store.remove(job_id)
-    wake(store)
 
 
 @queue_command.command("log")
@@ -250,43 +231,13 @@ def _restart(job_ids: tuple[str, ...], *, failed: bool, queue: str | None) -> No
     if not job_ids and not failed:
         raise click.UsageError("no job: name its ID, or use --failed")
     stores = _stores(queue)
-    jobs = [job for store in stores for job in _marked(store)]
+    jobs = [job for store in stores for job in marked(store)]
     names = {job.job_id for job in jobs if failed and job.state == "failed"}
     for job_id in job_ids:
         names.add(_store(queue, job_id).job(job_id).job_id)
-    _add_cancelled(names, jobs)
+    add_cancelled(names, jobs)
     for store in stores:
-        _restart_in(store, names)
-
-
-def _marked(store: Store) -> list[QueuedJob]:
-    with store.locked():
-        mark_dead(store)
-        return store.jobs()
-
-
-def _add_cancelled(names: set[str], jobs: Sequence[QueuedJob]) -> None:
-    """Add the jobs that were cancelled because they waited for one of `names`, or for one of these."""
-    while more := {
-        job.job_id
-        for job in jobs
-        if job.state == "cancelled" and job.job_id not in names and not names.isdisjoint(job.after)
-    }:
-        names |= more
-
-
-def _restart_in(store: Store, names: Collection[str]) -> None:
-    with store.locked():
-        jobs = store.jobs()
-        last = max((job.order for job in jobs), default=0)
-        for number, job in enumerate((job for job in jobs if job.job_id in names), 1):
-            if not job.over:
-                raise Failure(f"job {job.job_id!a} is {job.state}; only an ended job is restarted")
-            job.state, job.exit_code, job.reason, job.order = "queued", None, "", last + number
-            job.started = job.ended = None
-            store.write(job)
-        ensure_runner(store)
-    wake(store)
+        restart_in(store, names)
 
 
 @queue_command.command("run", hidden=True)
