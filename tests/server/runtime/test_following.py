@@ -17,6 +17,7 @@ from tests.server.runtime.test_shared_log import folder, report_until_accepted
 from tests.support.crashing import Crashing, crashing
 from tests.support.listening import Listener, connected
 from tests.support.postgres import Postgres
+from tests.support.postgres_pair import PostgresPair
 from tests.support.resuming import by_sse, by_websocket
 
 pytestmark = pytest.mark.needs("postgres")
@@ -46,7 +47,9 @@ async def is_at(box: Crashing, seq: int) -> None:
 
 
 @asynccontextmanager
-async def leader_and_follower(postgres: Postgres, tmp_path: Path) -> AsyncIterator[tuple[Crashing, Crashing]]:
+async def leader_and_follower(
+    postgres: Postgres | PostgresPair, tmp_path: Path
+) -> AsyncIterator[tuple[Crashing, Crashing]]:
     """Run two servers with one log, which has one message; the second server follows the first."""
     url = postgres.new_database()
     async with (

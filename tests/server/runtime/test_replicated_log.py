@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 
-from tests.server.runtime.test_following import follows
+from tests.server.runtime.test_following import leader_and_follower
 from tests.server.runtime.test_shared_log import folder, report, report_until_accepted
 from tests.support.crashing import Crashing, crashing
 from tests.support.postgres_pair import PostgresPair
@@ -52,13 +52,7 @@ async def is_rejected(box: Crashing, number: int) -> None:
 async def test_without_its_standby_reports_are_rejected_and_become_visible_when_it_is_back(
     postgres_pair: PostgresPair, tmp_path: Path
 ) -> None:
-    url = postgres_pair.new_database()
-    async with (
-        crashing(folder(tmp_path, "one"), "--log", url) as one,
-        crashing(folder(tmp_path, "other"), "--log", url) as other,
-    ):
-        assert await report_until_accepted(one, 0) == 1
-        await follows(other, one)
+    async with leader_and_follower(postgres_pair, tmp_path) as (one, other):
         before = await position(one)
         await trio.to_thread.run_sync(postgres_pair.standby.kill)
         await is_rejected(one, 1)  # it waits for the standby
@@ -82,13 +76,9 @@ async def test_without_its_standby_reports_are_rejected_and_become_visible_when_
 async def test_servers_follow_the_standby_that_is_promoted_and_lose_nothing(
     postgres_pair: PostgresPair, tmp_path: Path
 ) -> None:
-    url = postgres_pair.new_database()
-    async with (
-        crashing(folder(tmp_path, "one"), "--log", url) as one,
-        crashing(folder(tmp_path, "other"), "--log", url) as other,
-    ):
+    async with leader_and_follower(postgres_pair, tmp_path) as (one, other):
         taken = [await report_until_accepted(one, number) for number in range(10)]
-        await follows(other, one)
+        await comes_to(other, taken[-1])
         epoch = (await position(one))["epoch"]
         seen: list[int] = []
         subscriber = Roaming([other.server.url], by_websocket, epoch)
