@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from phaseline.client.address import Address
 from phaseline.client.notes import warn
@@ -14,28 +14,12 @@ from phaseline.reporting.delivery.brief import BriefDelivery, deliver_briefly
 from phaseline.reporting.delivery.importing import load, mind_forks
 from phaseline.reporting.delivery.inbox import Inbox
 from phaseline.reporting.delivery.outbox import Outbox
-from phaseline.reporting.record import Record
+from phaseline.reporting.delivery.worker import Worker
 
 if TYPE_CHECKING:
     from phaseline.reporting.delivery.delivery import Delivery
 
-__all__ = ["Background", "Spooling", "Worker"]
-
-
-class Worker(Protocol):
-    """The reporter, as the background thread needs it: it records problems, and takes orders."""
-
-    def rejected(self, record: Record, code: str, text: str) -> None:
-        """Record that the server rejected a record."""
-        ...
-
-    def dropped(self, count: int) -> None:
-        """Record the total number of records dropped because the spool is full."""
-        ...
-
-    def ordered(self, job_id: str, order_id: str, order: str, reason: str) -> None:
-        """Carry out an order of a user, unless it arrived before."""
-        ...
+__all__ = ["Background", "Spooling"]
 
 
 class Spooling(NamedTuple):

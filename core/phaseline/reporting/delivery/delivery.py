@@ -16,12 +16,12 @@ import trio_websocket
 from phaseline.client.address import Address
 from phaseline.client.failures import is_final, passes_no_websockets, reason_of
 from phaseline.client.notes import warn
-from phaseline.reporting.delivery.background import Worker
 from phaseline.reporting.delivery.connection import Exchange
 from phaseline.reporting.delivery.dialing import Dialing
 from phaseline.reporting.delivery.inbox import Inbox, Waiter
 from phaseline.reporting.delivery.load import LoadMeter
 from phaseline.reporting.delivery.outbox import Outbox
+from phaseline.reporting.delivery.worker import Worker
 from phaseline.reporting.record import Record
 from phaseline.text import one_line
 
