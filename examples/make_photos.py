@@ -1,6 +1,6 @@
 """Make a few photographs with real EXIF, for want of a camera: painted, noted as a camera does, and one file broken.
 
-python examples/make_photos.py DIRECTORY [--few]
+python examples/make_photos.py DIRECTORY [--few | --small]
 """
 
 import sys
@@ -34,24 +34,25 @@ def exif(make: str, model: str, iso: int, aperture: float, exposure: float, foca
     return made
 
 
-def make(directory: Path, *, few: bool = False) -> list[Path]:
-    """Make the photos that are not there yet; return the paths of all. With `few`, two small ones."""
+def make(directory: Path, *, few: bool = False, small: bool = False) -> list[Path]:
+    """Make the photos that are not there yet; return the paths of all. With `few`, two small ones; `small`, all so."""
     directory.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, (name, (width, height), words, camera) in enumerate(SCENES[:2] if few else SCENES, 1):
         path = directory / f"{name}.jpg"
         paths.append(path)
         if not path.exists():
-            shrink = 3 if few else 1
+            shrink = 3 if few or small else 1
             brief = Brief(seed=f"{number:x}", width=width // shrink, height=height // shrink, words=words, detail=1)
             paint(brief, lambda _: None).save(path, "JPEG", quality=93, exif=exif(*camera))
     if few:
         return paths
     broken = directory / "IMG_005.jpg"
-    broken.write_bytes(paths[0].read_bytes()[:20_000])
+    whole = paths[0].read_bytes()
+    broken.write_bytes(whole[: len(whole) // 4])
     return [*paths, broken]
 
 
 if __name__ == "__main__":
-    for made in make(Path(sys.argv[1]), few="--few" in sys.argv[2:]):
+    for made in make(Path(sys.argv[1]), few="--few" in sys.argv[2:], small="--small" in sys.argv[2:]):
         print(made)
