@@ -1,12 +1,7 @@
 """The wire format: JSON messages between clients and server, with the names of the picture API and photo protocol."""
 
+from phaseline.wire.client_messages import Auth, ClientMessage, Ping, Register, Subscribe, Unsubscribe
 from phaseline.wire.decode import (
-    Auth,
-    ClientMessage,
-    Ping,
-    Register,
-    Subscribe,
-    Unsubscribe,
     decode_arrays,
     decode_client,
     decode_frames,

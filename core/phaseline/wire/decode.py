@@ -3,29 +3,20 @@
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
+from typing import Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
-from msgspec import Meta
 
 from phaseline.errors import InvalidField, InvalidJSON, TooLarge
-from phaseline.model.events import Event, Label, Report, one_line
-from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
+from phaseline.model.events import Event
 from phaseline.text import clean_json, needs_cleaning
+from phaseline.wire.client_messages import ClientMessage
 from phaseline.wire.explain import explained, not_json, out_of_range
-from phaseline.wire.host_status import HostStatus
 from phaseline.wire.ignored import check_percent
 from phaseline.wire.one_line import check_lines
-from phaseline.wire.replication import Follow
 
 __all__ = [
     "MAX_DEPTH",
-    "Auth",
-    "ClientMessage",
-    "Ping",
-    "Register",
-    "Subscribe",
-    "Unsubscribe",
     "decode_arrays",
     "decode_client",
     "decode_frames",
@@ -36,61 +27,7 @@ __all__ = [
 
 MAX_DEPTH: Final = 16
 
-Channel = Annotated[str, one_line(1, 210)]
-Channels = Annotated[tuple[Channel, ...], Meta(max_length=1000, description="a list of at most 1000 channels")]
 T = TypeVar("T")
-
-
-class Register(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="register"):
-    """A client identifies itself.
-
-    Attributes:
-        client_type: Any string.
-        client_name: Any string.
-        acks: Whether the server answers each report with an `ack`.
-        producer: The name under which a reporter sends reports. Its jobs do not stall while it is connected.
-    """
-
-    client_type: Label = ""
-    client_name: Label = ""
-    acks: bool = False
-    producer: Label | None = None
-
-
-class Subscribe(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="subscribe"):
-    """A client subscribes to `channels`, in addition to those that it has.
-
-    Attributes:
-        snapshot: Send the current state first, with its position.
-        since: Send all messages after this position first, or the current state if they are no longer available.
-        coalesce_ms: Send at most one job_progress per job in this time, the latest; in milliseconds.
-        batch: Send frames as JSON arrays of messages.
-    """
-
-    channels: Channels = (JOBS, PHOTOS, SYSTEM)
-    snapshot: bool = False
-    since: Position | None = None
-    coalesce_ms: Annotated[int, Meta(ge=0, le=60_000, description="an integer from 0 to 60,000")] = 0
-    batch: bool = False
-
-
-class Unsubscribe(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unsubscribe"):
-    """A client unsubscribes from `channels`."""
-
-    channels: Channels
-
-
-class Ping(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ping"):
-    """A client checks the connection; the server answers with `pong`."""
-
-
-class Auth(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="auth"):
-    """A client sends its token."""
-
-    token: Annotated[str, Meta(max_length=500, description="a string of at most 500 characters")]
-
-
-ClientMessage = Register | Subscribe | Unsubscribe | Ping | Auth | Follow | HostStatus | Report
 
 _client: "Final[msgspec.json.Decoder[ClientMessage]]" = msgspec.json.Decoder(ClientMessage)
 _clients: "Final[msgspec.json.Decoder[list[ClientMessage]]]" = msgspec.json.Decoder(list[ClientMessage])
