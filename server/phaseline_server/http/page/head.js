@@ -2,7 +2,8 @@
 
 import { h } from "./dom.js";
 import { about, band, clock, count, duration, rate, spent } from "./format.js";
-import { barOf, nameOf, percentOf, reachedOf, sourceOf, waitOf } from "./row.js";
+import { nameOf, sourceOf, waitOf } from "./row.js";
+import { barOf, percentOf, reachedOf } from "./shown.js";
 import { factsOf } from "./states.js";
 import { elapsedAt, isOver, isRunning, remainingAt } from "./store.js";
 import { JOB, ORDERS, WORDS } from "./words.js";
@@ -49,7 +50,7 @@ export class Head {
    */
   show(job, status, at) {
     const pace = job.state === "active" ? rate(job.rate) : "";
-    const reached = job.state === "queued" ? "" : isOver(job) ? reachedOf(job) : percentOf(job);
+    const reached = job.state === "queued" ? "" : isOver(job) ? reachedOf(job) : percentOf(job, at.now);
     const words = [reached && h("b", {}, reached), ...[...timesOf(job, at), count(job.done, job.total, job.unit), pace].map((each) => each && h("span", {}, each))];
     const key = JSON.stringify([job.name, job.state, words.map((word) => word && word.textContent), job.message, status?.dismissed, status?.paused]);
     if (this.shown !== key) {

@@ -2,8 +2,9 @@
 
 import { address, jobPath } from "./api.js";
 import { h, setText } from "./dom.js";
-import { UNKNOWN, about, band, clock, count, duration, halves, rate, spent } from "./format.js";
+import { about, band, clock, count, duration, halves, rate, spent } from "./format.js";
 import { factsOf } from "./states.js";
+import { barOf, percentOf, reachedOf } from "./shown.js";
 import { elapsedAt, isOver, remainingAt } from "./store.js";
 import { SECTIONS, WORDS } from "./words.js";
 
@@ -13,37 +14,11 @@ import { SECTIONS, WORDS } from "./words.js";
 
 const CELLS = /** @type {const} */ (["glyph", "name", "source", "phase", "bar", "percent", "count", "words", "elapsed", "left", "band", "at", "host"]);
 
-/** The percentage in words; a dash as long as nothing is known. @param {Job} job */
-export const percentOf = (job) => (job.percent > 0 || job.eta !== null || isOver(job) ? `${Math.floor(job.percent)} %` : UNKNOWN);
-
-/**
- * The progress that a job had reached when it ended early, in words; a percentage of less than a second says nothing.
- * @param {Job} job
- */
-export const reachedOf = (job) => (isOver(job) && job.state !== "completed" && job.elapsed < 1 ? "" : `${Math.floor(job.percent)} %`);
-
 /** The workflow and series of a job. @param {Job} job */
 export const sourceOf = (job) => [job.workflow, job.series].filter(Boolean).join(" · ");
 
 /** The name without what the row shows beside it. @param {Job} job */
 export const nameOf = (job) => (job.workflow === "dalle" && job.series ? `${job.series}/${job.name}` : job.name);
-
-/**
- * The three ends of a bar, in percent: surely done, estimated, and done if all goes well.
- * @param {Job} job
- * @param {number} now
- * @returns {[number, number, number]}
- */
-export function barOf(job, now) {
-  const percent = reachedOf(job) ? Math.min(100, Math.max(0, job.percent)) : 0;
-  const left = remainingAt(job, now);
-  if (left === null || job.low === null || job.high === null || job.eta === null) return [percent, percent, percent];
-  const since = job.eta - left;
-  const whole = elapsedAt(job, now) + Math.max(0, left);
-  const [fast, slow] = [job.low - since, job.high - since].map((each) => elapsedAt(job, now) + Math.max(0, each));
-  const at = /** @param {number | undefined} length */ (length) => (length ? Math.min(100, (percent * whole) / length) : percent);
-  return [Math.min(percent, at(slow)), percent, Math.max(percent, at(fast))];
-}
 
 /** What the row of an unfinished job says of its end. @param {Job} job @param {Clock} at */
 function endOf(job, at) {
@@ -170,7 +145,7 @@ export class Row {
     const place = job.phaseCount ? `${job.phaseIndex}/${job.phaseCount} ` : "";
     this.#set("phase", `${place}${job.phase}`);
     if (this.cells.phase && this.texts.message !== job.message) this.cells.phase.title = this.texts.message = job.message;
-    this.#set("percent", percentOf(job));
+    this.#set("percent", percentOf(job, at.now));
     this.#count(job);
     this.#set("left", end.left);
     this.#set("band", end.band);
