@@ -60,6 +60,7 @@ async def listed(env: Env, *arguments: str) -> set[str]:
     return {json.loads(line)["job_id"] for line in ran.out.splitlines()}
 
 
+@pytest.mark.slow
 async def test_list_shows_each_job_on_a_line(here: Env) -> None:
     ran = await phaseline(here, "list")
     assert (ran.code, ran.err) == (0, "")
@@ -69,6 +70,7 @@ async def test_list_shows_each_job_on_a_line(here: Env) -> None:
     assert next(row for row in rows if row.startswith("one")).endswith("render  IMG_004")
 
 
+@pytest.mark.slow
 async def test_unknown_progress_is_a_dash(here: Env) -> None:
     await send(here["PROGRESS_URL"], started("silent"))
     await send(here["PROGRESS_URL"], started("broken"))
@@ -78,6 +80,7 @@ async def test_unknown_progress_is_a_dash(here: Env) -> None:
     assert "0%" not in (await phaseline(here, "show", "silent")).out
 
 
+@pytest.mark.slow
 async def test_list_understands_the_filter_of_the_view(here: Env) -> None:
     assert await listed(here) == {"one", "two", "three"}
     assert await listed(here, "host:box2", "!failed") == {"three"}
@@ -95,6 +98,7 @@ async def test_list_understands_the_filter_of_the_view(here: Env) -> None:
     assert (await phaseline(here, "list", "--since", "never")).code == 2
 
 
+@pytest.mark.slow
 async def test_list_without_re2_uses_the_expressions_of_python(here: Env, tmp_path: Path) -> None:
     (tmp_path / "re2.py").write_text("raise ModuleNotFoundError('re2')")
     assert await listed(here | {"PYTHONPATH": str(tmp_path)}, "name:/img_00[45]/") == {"one", "two"}
@@ -108,6 +112,7 @@ async def test_a_json_document_has_all_jobs(here: Env) -> None:
     assert json.loads(ran.out)["result"] == {"error": "disk full"}
 
 
+@pytest.mark.slow
 async def test_show_prints_a_job_and_its_phases(here: Env) -> None:
     ran = await phaseline(here, "show", "one")
     assert ran.code == 0
@@ -120,6 +125,7 @@ async def test_show_prints_a_job_and_its_phases(here: Env) -> None:
     assert (missing.code, missing.out) == (5, "")
 
 
+@pytest.mark.slow
 async def test_tail_prints_the_events_of_a_job_until_it_ends(here: Env) -> None:
     over = await phaseline(here, "tail", "two")
     assert over.code == 0
@@ -137,6 +143,7 @@ async def test_tail_prints_the_events_of_a_job_until_it_ends(here: Env) -> None:
     assert lines[-1].startswith("done after ")
 
 
+@pytest.mark.slow
 async def test_tail_follows_all_jobs_from_a_position(here: Env) -> None:
     everything = await first_lines(here, 5, "tail", "--jsonl", "--since", "start")
     messages = [json.loads(line) for line in everything]
@@ -177,6 +184,7 @@ async def test_a_closed_pipe_ends_a_command_silently(here: Env) -> None:
     assert ran.stderr == b""
 
 
+@pytest.mark.slow
 async def test_nothing_that_a_server_sends_controls_the_terminal(here: Env) -> None:
     await send(here["PROGRESS_URL"], {"type": "job_failed", "job_id": "three", "result": {"error": HOSTILE}})
     for arguments in (["list"], ["list", "--json"], ["show", "three"], ["show", "three", "--json"], ["tail", "three"]):
@@ -187,6 +195,7 @@ async def test_nothing_that_a_server_sends_controls_the_terminal(here: Env) -> N
     assert all(character.isprintable() or character == "\n" for character in ran.out + ran.err)
 
 
+@pytest.mark.slow
 async def test_colors_are_the_environments_wish(here: Env) -> None:
     for wish, colored in (({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)):
         plain = {name: value for name, value in here.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
@@ -194,6 +203,7 @@ async def test_colors_are_the_environments_wish(here: Env) -> None:
         assert ("\x1b[36m" in ran.out) is colored
 
 
+@pytest.mark.slow
 async def test_a_token_that_may_not_read_exits_with_4(env: Env, tmp_path: Path) -> None:
     tokens = make_tokens(tmp_path)
     async with server_process(tmp_path) as server:
@@ -204,6 +214,7 @@ async def test_a_token_that_may_not_read_exits_with_4(env: Env, tmp_path: Path) 
         assert (await phaseline(env, "list")).code == 0
 
 
+@pytest.mark.slow
 async def test_without_a_server_each_command_exits_with_7(env: Env) -> None:
     for arguments in (["list"], ["show", "a"], ["tail"], ["tail", "a"], ["wait", "a"]):
         ran = await phaseline(env, *arguments)
@@ -211,12 +222,14 @@ async def test_without_a_server_each_command_exits_with_7(env: Env) -> None:
         assert (ran.code, ran.out, ran.err) == (7, "", f"phaseline: no server at {where}: connection refused\n")
 
 
+@pytest.mark.slow
 async def test_url_names_another_server_and_a_double_dash_ends_the_options(env: Env, here: Env) -> None:
     assert await listed(env, "--url", here["PROGRESS_URL"], "one") == {"one"}
     assert (await phaseline(here, "start", "--id", "dashed", "--", "--name")).out == "dashed\n"
     assert (await phaseline(here, "show", "--", "dashed")).out.startswith("--name")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 async def test_a_shell_completes_commands_and_the_ids_of_jobs(here: Env, shell: str) -> None:
     script = await phaseline(here, "completion", shell)

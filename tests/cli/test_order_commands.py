@@ -49,6 +49,7 @@ async def kinds(url: str) -> list[str]:
     return [message["type"] for message in messages]
 
 
+@pytest.mark.slow
 async def test_a_reporter_with_on_cancel_stops_and_its_job_is_cancelled(env: Env, tmp_path: Path) -> None:
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         async with program(STOPPABLE, ws_url(server.url)) as worker:
@@ -83,6 +84,7 @@ async def test_a_worker_refuses_an_order_in_words(env: Env, tmp_path: Path) -> N
         assert await line(worker) == "lunch"
 
 
+@pytest.mark.slow
 async def test_a_program_that_takes_no_orders_is_not_recorded_as_cancelled(env: Env, tmp_path: Path) -> None:
     bind = env["PROGRESS_URL"].removeprefix("http://")
     async with server_process(tmp_path, bind=bind) as server, program(DEAF, ws_url(server.url)) as worker:
@@ -106,6 +108,7 @@ async def test_an_order_needs_the_server_and_a_scripts_own_report_does_not(env: 
     assert (await phaseline(env | {"PROGRESS_JOB": "other"}, "cancel", "-q")).code == 0
 
 
+@pytest.mark.slow
 async def test_a_script_queues_a_job_and_starts_it_later(env: Env, tmp_path: Path) -> None:
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         flags = ("--queued", "--queue", "gpu", "--position", "2", "--workflow", "w")

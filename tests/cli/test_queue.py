@@ -128,6 +128,7 @@ async def test_jobs_run_one_after_the_other_and_keep_output_and_exit_code(env: E
     assert set(await states(env)) == {"c", "urgent"}
 
 
+@pytest.mark.slow
 async def test_a_killed_runner_loses_nothing_and_nothing_runs_twice(env: Env, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     await add(env, "a", f"echo a >> {runs}; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done")
@@ -142,6 +143,7 @@ async def test_a_killed_runner_loses_nothing_and_nothing_runs_twice(env: Env, tm
     assert runs.read_text().split() == ["a", "b"]
 
 
+@pytest.mark.slow
 async def test_a_job_whose_process_was_killed_is_failed_and_not_run_again(env: Env, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     await add(env, "a", f"echo $$ >> {runs}; exec sleep 600")
@@ -216,6 +218,7 @@ async def test_a_failed_job_is_restarted_with_those_that_waited_for_it(env: Env,
             await trio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_a_job_that_others_wait_for_is_removed_with_them_only(env: Env) -> None:
     assert (await phaseline(env, "queue", "pause")).code == 0
     await add(env, "a", "true")
@@ -253,6 +256,7 @@ async def test_a_job_whose_folder_is_gone_fails_and_the_server_has_the_reason(en
         assert error == f"it could not be started in {gone}: no such file or directory"
 
 
+@pytest.mark.slow
 async def test_a_damaged_file_of_a_queue_is_named(env: Env, tmp_path: Path) -> None:
     await add(env, "a", "true")
     await become(env, a="completed")

@@ -21,6 +21,7 @@ from tests.support.tokens import make_tokens
 Env = dict[str, str]
 
 
+@pytest.mark.slow
 async def test_a_script_reports_a_job_from_its_start_to_its_end(env: Env, tmp_path: Path) -> None:
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         started = await phaseline(
@@ -48,6 +49,7 @@ async def test_a_script_reports_a_job_from_its_start_to_its_end(env: Env, tmp_pa
         assert (await job_status(server.url, job))["state"] == "completed"
 
 
+@pytest.mark.slow
 async def test_the_machine_of_a_job_is_named_unless_the_user_leaves_it_out(env: Env, tmp_path: Path) -> None:
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         await phaseline(env, "start", "a", "--id", "named")
@@ -57,6 +59,7 @@ async def test_the_machine_of_a_job_is_named_unless_the_user_leaves_it_out(env: 
     assert hosts == [os.uname().nodename, "", "box"]
 
 
+@pytest.mark.slow
 async def test_a_job_fails_with_its_reason_or_is_cancelled(env: Env, tmp_path: Path) -> None:
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         for job in ("bad", "left"):
@@ -68,6 +71,7 @@ async def test_a_job_fails_with_its_reason_or_is_cancelled(env: Env, tmp_path: P
         assert (await job_status(server.url, "left"))["state"] == "cancelled"
 
 
+@pytest.mark.slow
 async def test_the_phase_of_a_job_that_was_started_elsewhere_is_the_servers(env: Env, tmp_path: Path) -> None:
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         await phaseline(env, "start", "a", "--id", "a", "--phases", "load,render")
@@ -130,6 +134,7 @@ async def test_a_wrong_argument_exits_with_2_and_names_what_is_allowed(
     assert named in ran.err
 
 
+@pytest.mark.slow
 async def test_what_the_server_rejects_has_an_exit_code_and_one_line(env: Env, tmp_path: Path) -> None:
     tokens = make_tokens(tmp_path)
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")):
@@ -148,6 +153,7 @@ async def test_what_the_server_rejects_has_an_exit_code_and_one_line(env: Env, t
     assert not list((tmp_path / "state/phaseline/spool").rglob("*.spool"))
 
 
+@pytest.mark.slow
 async def test_a_text_that_controls_a_terminal_is_cleaned_before_it_is_sent(env: Env, tmp_path: Path) -> None:
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         await phaseline(env, "start", "a\x1b[31m", "--id", "a")
@@ -229,6 +235,7 @@ def loaded(env: Env) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in listed.splitlines()}
 
 
+@pytest.mark.slow
 async def test_a_report_loads_little_and_takes_little_time(env: Env, tmp_path: Path) -> None:
     async with server_process(tmp_path) as server:
         here = env | {"PROGRESS_URL": server.url}

@@ -123,6 +123,7 @@ def test_someone_who_keeps_the_output_open_does_not_hold_us(phaseline: str, env:
             os.kill(sleeper, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_the_command_has_one_descriptor_more_and_none_without_injection(phaseline: str, env: dict[str, str]) -> None:
     code = (
         "import os; print(sorted(os.listdir('/proc/self/fd')), sorted(k for k in os.environ if k[:9] == 'PROGRESS_'))"

@@ -14,6 +14,7 @@ from tests.support.servers import server_process
 SCRIPT = ["sh", "-c", "echo out; echo 'Error: no disk' >&2; exit 3"]
 
 
+@pytest.mark.slow
 async def test_a_short_command_is_reported_without_loading_trio(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -44,6 +45,7 @@ async def test_a_short_command_is_reported_later_if_the_server_is_away(
     assert not spools[0].exists()
 
 
+@pytest.mark.slow
 async def test_a_short_command_in_a_job_that_exists_ends_it(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:

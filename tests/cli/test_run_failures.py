@@ -65,6 +65,7 @@ def test_exit_codes_and_signals_have_words() -> None:
     assert failure(2, "Error: no disk") == "Error: no disk"
 
 
+@pytest.mark.slow
 async def test_a_broken_adapter_of_ones_own_changes_nothing_for_the_command(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def test_only_the_first_numbers_are_facts() -> None:
     assert list(input_facts(["tool", *map(str, range(100))]).values()) == list(range(8))
 
 
+@pytest.mark.slow
 async def test_the_server_gets_the_numbers_unless_the_command_is_private(env: dict[str, str], tmp_path: Path) -> None:
     async with server_process(tmp_path) as server:
         env["PROGRESS_URL"] = server.url
@@ -71,6 +72,7 @@ def test_the_head_of_the_output_has_facts(recording: str, facts: dict[str, float
     assert reader.progress.facts == facts
 
 
+@pytest.mark.slow
 @pytest.mark.needs("ffmpeg")
 async def test_the_server_gets_the_facts_of_the_output(env: dict[str, str], tmp_path: Path) -> None:
     film = ["ffmpeg", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=10", "-t", "2", "-f", "null", "-"]

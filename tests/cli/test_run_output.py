@@ -28,6 +28,7 @@ async def output(url: str, job_id: str) -> httpx.Response:
         return await client.get(f"{url}/progress/job/{job_id}/output")
 
 
+@pytest.mark.slow
 async def test_output_is_sent_while_the_command_runs_and_kept_after_it(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ async def result(command: list[str], env: dict[str, str]) -> tuple[int, bytes, b
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 async def test_a_program_reports_through_its_descriptor(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
     shell = """printf '{"phase": "upload", "progress": 40}\\n' >&$PROGRESS_FD"""
     async with server_process(folder(tmp_path)) as server:

@@ -55,6 +55,7 @@ async def output(process: trio.Process) -> str:
     return b"".join([chunk async for chunk in process.stdout]).decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("report", "code", "out"),
     [
@@ -93,6 +94,7 @@ async def test_wait_ends_with_0_when_its_condition_is_met(
     assert (process.returncode, await output(process)) == (0, "a\n")
 
 
+@pytest.mark.slow
 async def test_wait_ends_when_the_job_has_come_far_enough(env: Env, url: str) -> None:
     env["PROGRESS_URL"] = url
     await send(url, {"type": "job_started", "job_id": "a", "phases": ["render"]})
@@ -113,6 +115,7 @@ async def test_wait_ends_with_1_if_the_job_is_done_without_meeting_the_condition
     assert (ran.code, ran.out, ran.err) == (1, "", "phaseline: job a completed\n")
 
 
+@pytest.mark.slow
 async def test_wait_waits_for_all_jobs_or_for_any(env: Env, url: str) -> None:
     env["PROGRESS_URL"] = url
     await start(url, "a", "b", "c,d")
@@ -174,6 +177,7 @@ async def test_a_wrong_argument_of_wait_exits_with_2(env: Env, arguments: list[s
     assert (ran.code, ran.out) == (2, "")
 
 
+@pytest.mark.slow
 async def test_wait_continues_after_a_restart_of_the_server_and_misses_nothing(env: Env, tmp_path: Path) -> None:
     async with server_process(tmp_path) as server:
         bind = urlsplit(server.url).netloc
@@ -240,6 +244,7 @@ async def queue_up(url: str, host: str, queue: str, *jobs: str) -> None:
     await send(url, *({"type": "job_queued", "job_id": job, "host": host, "queue": queue} for job in jobs))
 
 
+@pytest.mark.slow
 async def test_wait_for_a_box_ends_when_its_last_job_has_ended(env: Env, url: str) -> None:
     env["PROGRESS_URL"] = url
     await queue_up(url, "atlas", "gpu", "a", "b")
@@ -279,6 +284,7 @@ async def test_a_server_that_goes_between_an_event_and_a_request_is_waited_for(u
     assert len(calls) == 2
 
 
+@pytest.mark.slow
 async def test_wait_for_a_box_survives_a_restart_of_the_server(env: Env, tmp_path: Path) -> None:
     async with server_process(tmp_path) as server:
         bind = urlsplit(server.url).netloc

@@ -92,6 +92,7 @@ async def test_nonsense_of_the_server_ends_nothing(here: Env) -> None:
         await status_when(here, "comfyui-a", lambda status: status["done"] == 9)
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_away_is_watched_when_it_comes_and_when_it_is_back(here: Env, tmp_path: Path) -> None:
     port, words = free_port(), tmp_path / "words"
     comfyui = ComfyUI()

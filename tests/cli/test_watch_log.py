@@ -42,6 +42,7 @@ def write(log: Path, *lines: str) -> None:
         file.write("".join(f"{line}\n" for line in lines))
 
 
+@pytest.mark.slow
 async def test_a_log_is_read_by_its_adapter_until_a_line(here: Env, tmp_path: Path) -> None:
     log = tmp_path / "denoise.log"
     command = ["watch", "log", str(log), "--as", "denoise", "--id", "job", "--until", "^all done"]
@@ -61,6 +62,7 @@ async def test_a_log_is_read_by_its_adapter_until_a_line(here: Env, tmp_path: Pa
     assert (await job_status(here["PROGRESS_URL"], "job"))["state"] == "completed"
 
 
+@pytest.mark.slow
 async def test_a_matching_line_fails_the_job(here: Env, tmp_path: Path) -> None:
     log = tmp_path / "log"
     write(log, "tile 3 of 12", "denoise: out of \x1b[1mmemory", "all done")
@@ -70,6 +72,7 @@ async def test_a_matching_line_fails_the_job(here: Env, tmp_path: Path) -> None:
     assert (status["state"], status["result"]["error"]) == ("failed", "denoise: out of [1mmemory")
 
 
+@pytest.mark.slow
 async def test_a_log_that_falls_silent_leaves_the_end_open(here: Env, tmp_path: Path) -> None:
     log = tmp_path / "log"
     write(log, "tile 3 of 12")
@@ -94,6 +97,7 @@ async def test_the_process_that_writes_the_log_ends_the_job(here: Env, tmp_path:
     assert (status["state"], status["result"]) == ("failed", {"exit_code": 4, "error": "denoise: no tiles"})
 
 
+@pytest.mark.slow
 async def test_what_can_not_be_followed_is_named(env: Env, tmp_path: Path) -> None:
     write(tmp_path / "log", "x")
     for arguments, code, text in (

@@ -53,6 +53,7 @@ def held(gate: Path, then: str) -> Iterator[int]:
                 os.killpg(parent.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("then", "code", "state", "result"),
     [
@@ -114,6 +115,7 @@ async def test_ctrl_c_ends_the_watching_and_not_the_process(here: Env) -> None:
     assert (status["state"], status["result"]) == ("cancelled", {"error": "it is no longer watched"})
 
 
+@pytest.mark.slow
 async def test_what_is_no_process_is_named(env: Env) -> None:
     with subprocess.Popen(["true"]) as gone:  # noqa: ASYNC220 - a moment
         gone.wait()

@@ -171,6 +171,7 @@ async def reaches(url: str, job_id: str, state: str) -> dict[str, Any]:
         return status
 
 
+@pytest.mark.slow
 async def test_a_queue_is_watched_to_its_end(env: Env, url: str, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()

@@ -115,6 +115,7 @@ async def test_a_restart_during_delivery_loses_no_later_report(mode: str, tmp_pa
     assert "finalizing" in [each["stage"] for each in job["stages_completed"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 async def test_without_a_server_no_call_raises_and_the_spool_is_bounded(mode: str) -> None:
     lines = [

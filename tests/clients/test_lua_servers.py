@@ -37,6 +37,7 @@ async def test_if_no_server_is_there_all_are_named_once() -> None:
     assert output.endswith("1 wait")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 async def test_each_report_is_recorded_once_if_answers_are_lost(mode: str, tmp_path: Path) -> None:
     count = 150

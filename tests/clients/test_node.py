@@ -17,6 +17,7 @@ EXAMPLE = ROOT / "clients" / "browser" / "quick_start.js"
 SEVERAL = ROOT / "clients" / "browser" / "several_servers.js"
 
 
+@pytest.mark.slow
 async def test_the_quick_start_follows_a_job_in_node(tmp_path: Path) -> None:
     async with server_process(tmp_path) as server, client_of(server.url) as client:
         script = tmp_path / "quick_start.js"
@@ -54,6 +55,7 @@ def test_a_node_without_a_websocket_names_what_it_needs(tmp_path: Path) -> None:
     assert ended.stderr == ("quick_start.js needs a browser, Node.js 22 or later, or the package ws (npm install ws)\n")
 
 
+@pytest.mark.slow
 async def test_the_next_server_continues_without_a_gap(tmp_path: Path) -> None:
     async with (
         server_process(tmp_path) as server,

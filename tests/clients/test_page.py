@@ -21,6 +21,7 @@ HOSTILE = "<img src=x onerror=alert(1)>[/b]\u202e"
 LARGEST_BYTES = 60_000
 
 
+@pytest.mark.slow
 async def test_the_list_shows_jobs_as_they_happen(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         await tab.go(str(client.base_url))

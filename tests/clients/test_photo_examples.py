@@ -48,6 +48,7 @@ async def watching(server: ServerProcess) -> AsyncIterator[Subscriber]:
         yield found
 
 
+@pytest.mark.slow
 async def test_every_example_in_order_works_as_printed(server: ServerProcess, watching: Subscriber) -> None:
     done = await run_program(program(), env={"PROGRESS_URL": ws_url(server.url)})
     assert re.fullmatch(
@@ -76,6 +77,7 @@ async def test_every_example_in_order_works_as_printed(server: ServerProcess, wa
     assert error["stage"] == "applying_preset"
 
 
+@pytest.mark.slow
 async def test_the_messages_have_exactly_the_contracts_fields_first(
     server: ServerProcess, watching: Subscriber
 ) -> None:
@@ -102,6 +104,7 @@ async def test_the_messages_have_exactly_the_contracts_fields_first(
     assert progress["details"] == {"camera": "Canon EOS R5", "iso": 800}
 
 
+@pytest.mark.slow
 async def test_an_active_job_looks_as_in_the_examples(server: ServerProcess, watching: Subscriber) -> None:
     code = program("Complete Job", "Get Job Status")
     done = await run_program(code, env={"PROGRESS_URL": ws_url(server.url)})
@@ -111,6 +114,7 @@ async def test_an_active_job_looks_as_in_the_examples(server: ServerProcess, wat
     assert (status["state"], status["current_stage"], status["workflow"]) == ("active", "exif_analysis", "photo")
 
 
+@pytest.mark.slow
 async def test_the_failure_alone_fails_the_job(server: ServerProcess, watching: Subscriber) -> None:
     well = blocks()["Complete Job"].partition("# Or complete with failure")[0]
     done = await run_program(program().replace(well, ""), env={"PROGRESS_URL": ws_url(server.url)})

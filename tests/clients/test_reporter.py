@@ -256,6 +256,7 @@ print("delivered", reporter.flush(60))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [IN_ASYNCIO, IN_TRIO, WITH_THREADS], ids=["asyncio", "trio", "threads"])
 async def test_it_works_in_every_kind_of_program(server: ServerProcess, program: str) -> None:
     done = await run_program(program, env={"PROGRESS_URL": ws_url(server.url)})
@@ -265,6 +266,7 @@ async def test_it_works_in_every_kind_of_program(server: ServerProcess, program:
         assert (status["state"], status["stages"][0]["state"]) == (state, "done")
 
 
+@pytest.mark.slow
 async def test_a_job_has_the_facts_about_its_process(server: ServerProcess) -> None:
     program = """
 import os

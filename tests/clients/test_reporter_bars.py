@@ -87,6 +87,7 @@ async def test_a_tqdm_bar_left_early_is_cancelled_and_by_an_exception_failed(
     assert (watching.messages[-1]["state"], watching.messages[-1]["result"]) == ("failed", result)
 
 
+@pytest.mark.slow
 async def test_only_the_import_has_to_change(server: ServerProcess, watching: Subscriber) -> None:
     code = "from phaseline.reporting.tqdm import tqdm\nfor _ in tqdm(range(1000), desc='work'): pass"
     done = await run_program(code, env={"PROGRESS_URL": ws_url(server.url)})

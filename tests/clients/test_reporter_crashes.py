@@ -45,6 +45,7 @@ async def written(directory: Path, text: bytes) -> Path:
             await trio.sleep(0.01)
 
 
+@pytest.mark.slow
 async def test_the_next_reporter_delivers_the_reports_of_a_killed_one(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     url = f"ws://127.0.0.1:{free_port()}/ws"
@@ -85,6 +86,7 @@ async def adopt(url: str, spool: Path) -> None:
     assert not spool_files(spool)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answers", [sys.maxsize, 2000], ids=["acknowledged", "taken in, but the answers got lost"])
 async def test_reports_accepted_before_a_crash_are_not_delivered_twice(tmp_path: Path, answers: int) -> None:
     spool = tmp_path / "spool"
@@ -102,6 +104,7 @@ async def test_reports_accepted_before_a_crash_are_not_delivered_twice(tmp_path:
         assert len(watching.of("a")) == 204
 
 
+@pytest.mark.slow
 async def test_a_server_without_its_data_gets_every_job_from_the_spool_of_a_dead_worker(tmp_path: Path) -> None:
     spool, port = tmp_path / "spool", free_port()
     (tmp_path / "data").mkdir()
@@ -125,6 +128,7 @@ async def test_a_server_without_its_data_gets_every_job_from_the_spool_of_a_dead
         assert [each["stage"] for each in status["stages_completed"]] == ["one"]
 
 
+@pytest.mark.slow
 async def test_the_spool_file_of_a_running_worker_is_not_changed(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     url = f"ws://127.0.0.1:{free_port()}/ws"

@@ -117,6 +117,7 @@ async def test_a_job_ends_in_the_state_of_its_block(server: ServerProcess, watch
             assert end["percent"] < 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("disable", [False, True])
 async def test_a_tqdm_loop_that_continues_elsewhere_is_no_failure(
     server: ServerProcess, watching: Subscriber, disable: bool
@@ -187,6 +188,7 @@ for n in tqdm(range(10_000), desc="a", reporter=reporter, file=open(os.devnull, 
     )
 
 
+@pytest.mark.slow
 async def test_a_child_of_multiprocessing_fails_with_its_exception(
     server: ServerProcess, watching: Subscriber, tmp_path: Path
 ) -> None:

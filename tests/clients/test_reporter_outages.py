@@ -66,6 +66,7 @@ async def test_while_the_server_is_down_the_first_and_the_latest_progress_of_a_p
             await reporter.aclose()
 
 
+@pytest.mark.slow
 async def test_a_full_spool_never_drops_a_start_or_an_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     port = free_port()
     jobs = [f"job {n}" for n in range(200)]

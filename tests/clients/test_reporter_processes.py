@@ -26,6 +26,7 @@ async def test_a_program_that_ends_at_once_delivers_every_report(tmp_path: Path)
             assert (await job_status(server.url, url))["state"] == "completed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["raise SystemExit(3)", "raise ValueError", "sys.exit('bye')"])
 async def test_a_failing_program_delivers_every_report(tmp_path: Path, ending: str) -> None:
     code = f"{DEFINITIONS}r = Reporter(sys.argv[1], flush_timeout=60)\nwith r.job('a', job_id='a'):\n    {ending}"
@@ -41,6 +42,7 @@ async def test_without_a_server_a_program_ends_after_one_attempt() -> None:
     assert b"the next run that reports to this server delivers them" in done.stderr
 
 
+@pytest.mark.slow
 async def test_the_reporter_waits_for_a_lost_server_for_a_limited_time(tmp_path: Path) -> None:
     code = """
 reporter = Reporter(sys.argv[1], flush_timeout=1)
@@ -132,6 +134,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [FORKS, MULTIPROCESSING], ids=["fork", "multiprocessing"])
 async def test_children_report_for_themselves_and_parents_once(tmp_path: Path, code: str) -> None:
     async with server_process(tmp_path) as server, subscriber(server.url) as watching:
@@ -145,6 +148,7 @@ async def test_children_report_for_themselves_and_parents_once(tmp_path: Path, c
             assert (child[0], child[-1], child.count("stage_completed")) == ("job_started", "job_completed", 1)
 
 
+@pytest.mark.slow
 async def test_a_child_that_is_faster_than_its_parent_waits_for_the_beginning(tmp_path: Path) -> None:
     code = """
 import phaseline.reporting.delivery.background as background
@@ -176,6 +180,7 @@ assert os.wait()[1] == 0
         assert kinds == ["job_started", *["photo_info"] * 5, "job_completed"]
 
 
+@pytest.mark.slow
 async def test_a_child_does_not_keep_its_parents_connection(tmp_path: Path) -> None:
     code = """
 reporter = Reporter(sys.argv[1], flush_timeout=60, spool_dir=sys.argv[2])

@@ -112,6 +112,7 @@ async def test_a_job_ends_even_if_its_result_cannot_be_encoded(
     assert "could not be reported" in str(status["result"])
 
 
+@pytest.mark.slow
 async def test_values_without_a_json_form_are_approximated(server: ServerProcess) -> None:
     code = """
 import sys, pathlib, datetime, numpy, decimal

@@ -99,6 +99,7 @@ async def test_a_pool_terminated_under_load_delivers_every_report(tmp_path: Path
         await watching.until_type("job_completed", 12)
 
 
+@pytest.mark.slow
 async def test_a_pool_without_a_server_logs_where_its_reports_are(tmp_path: Path) -> None:
     url = f"ws://127.0.0.1:{free_port()}/ws"
     began = time.monotonic()
@@ -128,6 +129,7 @@ async def test_a_terminated_pool_leaves_undelivered_reports_in_its_spool(tmp_pat
             assert (await job_status(server.url, f"child {number}"))["state"] == "completed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "code"),
     [("keeps_its_handler", 7), ("is_busy_elsewhere", -signal.SIGTERM), ("has_a_child", -signal.SIGTERM)],

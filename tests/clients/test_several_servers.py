@@ -97,6 +97,7 @@ async def test_a_reporter_leaves_a_server_without_its_log(tmp_path: Path, ever: 
         assert (await job_status(server.url, "b"))["state"] == "active"
 
 
+@pytest.mark.slow
 async def test_commands_take_the_second_server_if_the_first_is_away(tmp_path: Path, env: Env) -> None:
     async with server_process(folder(tmp_path)) as server:
         env["PROGRESS_URL"] = f"127.0.0.1:{free_port()} , {server.url}"
@@ -118,6 +119,7 @@ async def test_a_command_that_reaches_no_server_names_them_all(env: Env) -> None
     assert all(f"no server at 127.0.0.1:{port}" in ran.err for port in ports)
 
 
+@pytest.mark.slow
 async def test_a_report_whose_answer_is_lost_is_recorded_once(tmp_path: Path, env: Env) -> None:
     async with server_process(folder(tmp_path)) as server, network(server.url) as first, network(server.url) as second:
         env["PROGRESS_URL"] = f"{first.url},{second.url}"

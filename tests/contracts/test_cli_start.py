@@ -52,6 +52,7 @@ def test_a_wrong_setting_is_one_line_and_exit_2(python: Python) -> None:
     assert line.startswith("progress-server: error: painters is 'many' (from PHASELINE_PAINTERS)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "named"),
     [(["--data-dir", "gone/data", "--bind", "127.0.0.1:0"], "gone"), (["--bind", "192.0.2.1:0"], "192.0.2.1")],

@@ -70,6 +70,7 @@ def test_the_server_loads_neither_the_tui_nor_textual(loaded_by: Loaded) -> None
     assert not loaded & {"phaseline_tui", "textual"}
 
 
+@pytest.mark.slow
 def test_the_tui_loads_nothing_of_the_servers(loaded_by: Loaded) -> None:
     loaded = loaded_by(importing(modules("tui", "phaseline_tui")))
     assert loaded >= {"phaseline_tui.app.app", "textual"}

@@ -43,6 +43,7 @@ def test_the_wheel_has_every_file_of_the_packages_and_nothing_else(wheel: zipfil
     assert {f"{package.partition('/')[2]}/py.typed" for package in PACKAGES} <= expected
 
 
+@pytest.mark.slow
 def test_no_source_root_becomes_a_package(wheel: zipfile.ZipFile) -> None:
     assert not {name.partition("/")[0] for name in wheel.namelist()} & {"cli", "core", "server", "tui", "tests"}
 

@@ -193,6 +193,7 @@ async def test_a_client_that_is_connected_when_it_is_killed_goes_on_where_it_was
         assert received == messages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/ws/poll", "/progress/events"])
 async def test_who_asks_may_wait_for_what_comes(url: str, path: str) -> None:
     last = (await kept(url))[-1]

@@ -79,6 +79,7 @@ def test_the_app_overrides_what_textual_calls() -> None:
     assert ThemedApp._display is not App._display
 
 
+@pytest.mark.slow
 def test_no_other_module_uses_the_inside_of_another_library() -> None:
     """Private names of ours are used through `self`; those of a class of another library only in one module."""
     ours = {name for path in ROOT.rglob("*.py") for name in defined(ast.parse(path.read_text()))}

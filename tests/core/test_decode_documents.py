@@ -191,6 +191,7 @@ def test_no_message_raises_anything_but_our_errors(message: dict[str, object], e
     check_refused_in_words(json.dumps(message, ensure_ascii=escaped))
 
 
+@pytest.mark.slow
 @given(messages, st.integers(0, 300), st.binary(max_size=4), st.integers(0, 10))
 def test_no_damaged_message_raises_anything_but_our_errors(
     message: dict[str, object], at: int, junk: bytes, lost: int

@@ -165,6 +165,7 @@ def test_thousands_of_phases_are_estimated() -> None:
     sound(engine.estimate_observed(Observed("w", "s", current=names[0], later=names[1:], phase_ms=50, elapsed_ms=50)))
 
 
+@pytest.mark.slow
 def test_the_estimate_does_not_depend_on_how_often_it_was_asked_for() -> None:
     asked_often, job, at = taught(), started(), 0.0
     for name, length in LENGTHS.items():

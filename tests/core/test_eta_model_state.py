@@ -38,6 +38,7 @@ def test_the_largest_state_has_64_kib_at_most() -> None:
     assert len(engine.encode(("w", "many"))) <= 65_536
 
 
+@pytest.mark.slow
 def test_the_least_recently_used_series_is_dropped() -> None:
     engine = ModelEngine(max_series=50)
     for number in range(120):

@@ -140,6 +140,7 @@ def test_a_phase_that_is_resumed_is_measured_from_its_first_report(first: float)
         assert look.remaining == pytest.approx(look.left, rel=0.1, abs=1)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_shorter_than_whole_runs() -> None:
     engine = ModelEngine()
     for _ in range(5):
@@ -148,6 +149,7 @@ def test_a_resumed_run_is_shorter_than_whole_runs() -> None:
         assert look.remaining == pytest.approx(look.left, rel=0.1, abs=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runs", [0, 10])
 @pytest.mark.parametrize("late", [0.1, 0.5, 1.0, 3.0])
 def test_a_late_first_report_of_a_resumed_phase_does_not_raise_percent_for_good(late: float, runs: int) -> None:

@@ -121,6 +121,7 @@ reported = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(names, names, briefs, st.lists(reported, min_size=1, max_size=4), st.integers(0, 10**15))
 def test_each_line_equals_a_single_message(
     job_id: str, phase: str, brief: Brief, output: list[Any], offset_ns: int

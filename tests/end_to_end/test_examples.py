@@ -75,6 +75,7 @@ async def test_the_photo_batch_reports_each_photo_and_a_broken_file_fails_its_ow
     assert not (out / "cut.jpg").exists()
 
 
+@pytest.mark.slow
 async def test_the_photo_batch_works_without_a_server_too(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code, output = await run(

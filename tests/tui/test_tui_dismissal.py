@@ -56,6 +56,7 @@ def messages(app: ProgressApp) -> str:
     return " ".join(each.message for each in app._notifications)
 
 
+@pytest.mark.slow
 def test_x_dismisses_a_failed_job_after_asking_and_the_history_keeps_it(url: str) -> None:
     fail(url, "bad one")
 

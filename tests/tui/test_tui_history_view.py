@@ -47,6 +47,7 @@ async def open_history(pilot: Pilot[Any], app: ProgressApp, *keys: str) -> None:
     await pilot.pause()
 
 
+@pytest.mark.slow
 @looks
 def test_history(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
     app = app_of(PastServer(past_jobs()), theme)
@@ -57,6 +58,7 @@ def test_history(snap_compare: Compare, theme: str, size: tuple[int, int]) -> No
     assert snap_compare(app, run_before=before, terminal_size=size)
 
 
+@pytest.mark.slow
 @looks
 def test_a_past_job(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
     app = app_of(PastServer(past_jobs()), theme)
@@ -86,6 +88,7 @@ def test_at_80_columns_results_leave_names_and_workflows_whole() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_history_of_several_servers(snap_compare: Compare) -> None:
     app = several(DARK)
     app.request = PastServer(past_jobs()).request  # type: ignore[method-assign]
@@ -247,6 +250,7 @@ def test_past_jobs_of_a_real_server_are_listed_and_opened(tmp_path: Path) -> Non
         asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_past_job_whose_id_has_control_characters_is_opened(tmp_path: Path) -> None:
     with progress_server(tmp_path) as url:
         for path, more in (("start", {}), ("complete", {"success": False, "result": {"error": "no space left"}})):

@@ -107,6 +107,7 @@ def show(*texts: str) -> ViewState:
     return state
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400))
 @given(st.lists(mutated(), min_size=1, max_size=4), st.booleans())
 def test_mutated_messages_never_end_the_view(texts: list[str], as_array: bool) -> None:

@@ -133,6 +133,7 @@ def test_p_pauses_the_screen_without_losing_messages() -> None:
     use(test, [photo_job("job_1", "a.jpg", 2), photo_job("job_2", "b.jpg", 2)])
 
 
+@pytest.mark.slow
 def test_the_job_view_has_search_json_and_next_error() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("e", "e", "2")
@@ -159,6 +160,7 @@ def test_the_job_view_has_search_json_and_next_error() -> None:
     use(test, many_jobs())
 
 
+@pytest.mark.slow
 def test_details_can_be_folded_copied_and_searched_while_folded() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("e", "e", "2")
@@ -270,6 +272,7 @@ def test_action_names_are_unique_and_destructive_ones_have_no_letter_key() -> No
     assert all(key.startswith(("ctrl+", "alt+")) for key in destroys.keys.split(","))
 
 
+@pytest.mark.slow
 def test_without_unicode_only_ascii_is_drawn() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         for keys in ([], ["2"], ["1", "question_mark"]):
@@ -283,6 +286,7 @@ def test_without_unicode_only_ascii_is_drawn() -> None:
     use(test, odd_jobs(), settings=Settings(ascii=True))
 
 
+@pytest.mark.slow
 def test_the_screen_is_restored_from_the_last_session(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 

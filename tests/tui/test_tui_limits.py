@@ -75,6 +75,7 @@ def encoded(jobs: list[dict[str, Any]]) -> Snapshot:
     return found
 
 
+@pytest.mark.slow
 async def test_of_a_huge_snapshot_the_jobs_at_work_and_the_latest_ends_are_kept() -> None:
     clock = [f"2026-11-09T{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}Z" for n in range(40_000)]
     ended = [{"job_id": f"d{n}", "state": "completed", "completed_at": at} for n, at in enumerate(clock)]
@@ -113,6 +114,7 @@ def test_a_snapshot_is_converted_before_it_is_delivered_and_messages_after_it_st
     assert max(len(each.message or "") for each in frames if isinstance(each, JobProgress)) <= 4000
 
 
+@pytest.mark.slow
 def test_a_fast_server_waits_until_its_messages_are_applied() -> None:
     received: queue.SimpleQueue[tuple[Batch, ...]] = queue.SimpleQueue()
     messages = [{"type": "job_stalled", "job_id": f"j{n}"} for n in range(6_000)]

@@ -28,6 +28,7 @@ def viewing(**environment: str) -> Iterator[Terminal]:
             running.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keys", [b"\xe9", b"\xff\xfe", b"\xc3", b"\x1b[M \xa0\xff", b"\x1b[M\xe9\xe9\xe9\x1b[M!\x80\x80"], ids=ascii
 )
@@ -42,6 +43,7 @@ def test_keys_that_are_not_utf_8_are_harmless(keys: bytes) -> None:
         assert program.quit() == 0
 
 
+@pytest.mark.slow
 def test_letters_that_are_not_utf_8_are_visible_in_the_filter() -> None:
     with viewing() as program:
         program.until(lambda screen: "IMG_0042" in screen.text)
@@ -62,6 +64,7 @@ def test_a_terminal_without_a_screen_gets_lines(term: str) -> None:
     assert b"\x1b" not in program.output
 
 
+@pytest.mark.slow
 def test_another_encoding_than_utf_8_gets_ascii() -> None:
     with viewing(PYTHONIOENCODING="iso-8859-1") as program:
         program.until(lambda screen: "IMG_0042" in screen.text)

@@ -63,6 +63,7 @@ MESSAGES: dict[str, tuple[dict[str, Any], set[str], str]] = {
 }
 
 
+@pytest.mark.slow
 async def test_every_scope_with_every_message(tmp_path: Path) -> None:
     async with guarded(tmp_path) as (client, tokens):
         async with websocket(client, **shown(tokens, "admin")) as socket:

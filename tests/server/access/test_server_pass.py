@@ -25,6 +25,7 @@ def log(postgres: Postgres) -> Iterator[tuple[str, SharedSecrets]]:
         yield url.rpartition("/")[2], SharedSecrets(store, Path("none"))
 
 
+@pytest.mark.slow
 async def test_a_pass_is_stored_as_its_hash_and_renewed(
     postgres: Postgres, log: tuple[str, SharedSecrets], mock_clock: MockClock
 ) -> None:

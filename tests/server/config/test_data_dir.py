@@ -62,6 +62,7 @@ async def test_a_server_uses_the_current_directory_that_holds_its_data(tmp_path:
     assert not home.exists()
 
 
+@pytest.mark.slow
 async def test_a_data_directory_whose_parent_exists_is_made_for_its_user_only(tmp_path: Path) -> None:
     lines = await started(tmp_path, "--data-dir", "new", "--log-level", "error")
     assert [line.partition(" http")[0] for line in lines] == ["listening on"]

@@ -47,6 +47,7 @@ async def test_a_response_head_is_sent_before_a_body_of_unknown_length() -> None
                 assert (await read_until(stream, b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.slow
 async def test_an_incomplete_response_closes_the_connection() -> None:
     async with open_door(answering_app()) as opened:
         stream = await opened.connect()

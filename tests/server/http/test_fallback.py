@@ -235,6 +235,7 @@ async def test_a_polling_session_belongs_to_its_token(tmp_path: Path) -> None:
             assert polled.status_code == status
 
 
+@pytest.mark.slow
 async def test_one_token_takes_only_its_share_of_the_sessions_and_an_admin_always_gets_one(tmp_path: Path) -> None:
     tokens = make_tokens(tmp_path)
     async with serving(tmp_path, max_connections=20) as client:

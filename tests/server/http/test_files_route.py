@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support import raw_http
 from tests.support.pictures import GOOD, ask, made, studio
 from tests.support.servers import serving
 
 
+@pytest.mark.slow
 async def test_files_are_served_with_their_type_and_sandboxed(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
@@ -73,6 +76,7 @@ TRICKS = [
 ]
 
 
+@pytest.mark.slow
 async def test_no_path_escapes_the_output_folder(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_bytes(SECRET)
     async with studio(tmp_path, GOOD) as (client, _):
@@ -86,6 +90,7 @@ async def test_no_path_escapes_the_output_folder(tmp_path: Path) -> None:
             assert answer.json["error"].startswith("no resource has the path ")
 
 
+@pytest.mark.slow
 async def test_only_links_inside_the_output_folder_are_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -98,6 +98,7 @@ async def test_an_unexpected_error_is_500_with_a_code_and_a_logged_traceback(
         assert (await ask(client, "/health"))["status"] == "ok"
 
 
+@pytest.mark.slow
 async def test_head_equals_get_without_a_body(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from markupsafe import escape
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -33,6 +34,7 @@ async def test_an_unreadable_series_folder_is_an_error(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ preview
 
 
+@pytest.mark.slow
 async def test_preview_shows_the_pictures_newest_first_by_their_titles(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         assert "No pictures yet" in (await client.get("/preview")).text
@@ -52,6 +54,7 @@ async def test_preview_shows_the_pictures_newest_first_by_their_titles(tmp_path:
         assert (style.status_code, style.headers["Content-Type"].partition(";")[0]) == (200, "text/css")
 
 
+@pytest.mark.slow
 async def test_preview_shows_hostile_titles_as_text(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
@@ -70,6 +73,7 @@ async def test_preview_shows_hostile_titles_as_text(tmp_path: Path) -> None:
         assert page.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.slow
 async def test_preview_ignores_files_that_are_no_pictures(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
@@ -118,6 +122,7 @@ async def test_a_server_with_an_unwritable_data_directory_is_live_but_not_ready(
         assert (await ask(client, "/health"))["status"] == "ok"
 
 
+@pytest.mark.slow
 async def test_a_server_is_ready_again_when_its_data_directory_is_back(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     data_dir.mkdir()
@@ -141,6 +146,7 @@ async def test_an_unknown_check_is_rejected(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ metrics
 
 
+@pytest.mark.slow
 async def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD, BAD) as (client, _):
         await made(client, "/dalle/simple/0x1")
@@ -179,6 +185,7 @@ async def test_metrics_are_open_metrics_on_request(tmp_path: Path) -> None:
         assert answer.text.endswith("# EOF\n")
 
 
+@pytest.mark.slow
 async def test_metrics_are_available_as_json(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")

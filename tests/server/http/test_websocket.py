@@ -122,6 +122,7 @@ async def test_there_is_a_limit_of_channels(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ the state, and the stream behind it
 
 
+@pytest.mark.slow
 async def test_the_snapshot_is_the_state_at_a_position_and_the_stream_goes_on_right_behind_it(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, trio.open_nursery() as nursery:
         await tracker().report(JobStarted(job_id="a"))

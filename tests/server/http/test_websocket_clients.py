@@ -280,6 +280,7 @@ async def test_who_does_not_read_is_ended_with_4008_and_comes_back_without_loss(
             assert [each["seq"] for each in rest] == list(range(last["seq"] + 1, tracker().log.top.seq + 1))
 
 
+@pytest.mark.slow
 async def test_clients_that_vanish_are_forgotten_and_the_run_goes_on(tmp_path: Path) -> None:
     gate = Gate()
     with structlog.testing.capture_logs() as logs:

@@ -59,6 +59,7 @@ async def test_each_host_has_its_jobs_its_longest_silence_and_its_load(tmp_path:
     assert found["box2"]["load"] is None, "unknown is not 0"
 
 
+@pytest.mark.slow
 async def test_hosts_are_listed_page_by_page(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         batch = [{"type": "job_started", "job_id": f"job-{n}", "host": f"box{n % 5}"} for n in range(1000)]

@@ -52,6 +52,7 @@ async def status_of(client: httpx.AsyncClient, job_id: str = "a") -> dict[str, A
     return status
 
 
+@pytest.mark.slow
 async def test_a_connected_worker_receives_an_order_once_and_its_answer_is_an_event(tmp_path: Path) -> None:
     async with server_process(tmp_path) as server, client_of(server.url) as client, worker(server, START) as websocket:
         await received(websocket, "ack")

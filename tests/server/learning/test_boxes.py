@@ -90,6 +90,7 @@ def report(data_dir: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment()).stdout
 
 
+@pytest.mark.slow
 async def test_a_box_is_free_when_its_queue_has_ended(tmp_path: Path) -> None:
     async with machine(tmp_path) as box:
         await box.queue(4)

@@ -52,6 +52,7 @@ async def wait_done(client: httpx.AsyncClient) -> dict[str, Any]:
     return snapshot
 
 
+@pytest.mark.slow
 async def test_a_disk_that_is_full_from_the_beginning(small_disk: Path) -> None:
     async with studio(small_disk, GOOD) as (client, _):
         filler = fill(small_disk)
@@ -63,6 +64,7 @@ async def test_a_disk_that_is_full_from_the_beginning(small_disk: Path) -> None:
         assert (await made(client, PATH))["error"] == ""
 
 
+@pytest.mark.slow
 async def test_a_disk_that_is_full_when_the_picture_comes(small_disk: Path) -> None:
     gate = Gate()
     async with studio(small_disk, gate) as (client, _):
@@ -96,6 +98,7 @@ async def test_a_painter_reports_a_full_disk(small_disk: Path) -> None:
         assert not list((small_disk / "output" / ".scratch").iterdir())
 
 
+@pytest.mark.slow
 async def test_a_server_reports_a_full_disk_and_starts_once_there_is_room(small_disk: Path) -> None:
     async with studio(small_disk, GOOD) as (client, _):
         await made(client, PATH)

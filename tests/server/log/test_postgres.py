@@ -35,6 +35,7 @@ async def commit_on(store: PostgresStore) -> None:
 # ---------------------------------------------------------------------------------------- leading
 
 
+@pytest.mark.slow
 async def test_each_leader_begins_a_term_and_goes_on_in_the_same_epoch(postgres: Postgres) -> None:
     url = postgres.new_database()
     one = await PostgresStore.lead(url, server="http://one")

@@ -123,6 +123,7 @@ async def test_huge_pictures_of_a_provider_are_refused_and_cost_the_server_no_me
     assert peak < 180 * 1024, "a decoded picture has 64 MB at least, and 256 MB in color"
 
 
+@pytest.mark.slow
 async def test_a_run_that_just_ended_by_itself_is_removed_and_not_called_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

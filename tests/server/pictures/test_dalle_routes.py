@@ -52,6 +52,7 @@ async def test_generate_gives_the_first_snapshot_of_a_new_run(tmp_path: Path) ->
         assert first["jobId"] == "dalle:simple:0xabc"
 
 
+@pytest.mark.slow
 async def test_post_is_generate(tmp_path: Path) -> None:
     async with studio(tmp_path, BAD, GOOD) as (client, _):
         first = (await client.post(PATH)).json()
@@ -110,6 +111,7 @@ async def test_different_pictures_are_different_runs(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ a run ended lately
 
 
+@pytest.mark.slow
 async def test_a_finished_run_answers_every_poller(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, api):
         last = await made(client, PATH)
@@ -169,6 +171,7 @@ async def test_a_failed_run_is_forgotten_after_done_ttl(tmp_path: Path) -> None:
         assert len(api.requests) == 2
 
 
+@pytest.mark.slow
 async def test_a_made_picture_is_a_cache_hit_after_done_ttl(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD, done_ttl=0.0) as (client, api):
         await ask(client, f"{PATH}?generate=1")
@@ -192,6 +195,7 @@ async def test_a_finished_run_is_kept_for_done_ttl_even_if_jobs_are_kept_for_les
 # ------------------------------------------------------------------ the picture is there, no run is known
 
 
+@pytest.mark.slow
 async def test_a_picture_that_is_there_is_never_made_again(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         run = await made(client, PATH)
@@ -226,6 +230,7 @@ async def test_a_cache_hit_whose_picture_is_gone_is_made_anew_by_retry(tmp_path:
         assert len(api.requests) == 1
 
 
+@pytest.mark.slow
 async def test_a_cache_hit_is_one_job_for_all_who_watch(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, PATH)
@@ -238,6 +243,7 @@ async def test_a_cache_hit_is_one_job_for_all_who_watch(tmp_path: Path) -> None:
         assert [(job["state"], job["cache_hit"]) for job in jobs] == [("completed", True)]
 
 
+@pytest.mark.slow
 async def test_a_picture_of_a_series_that_is_gone_is_still_there(tmp_path: Path) -> None:
     series_file(tmp_path, "mine", "{}")
     async with studio(tmp_path, GOOD) as (client, _):
@@ -250,6 +256,7 @@ async def test_a_picture_of_a_series_that_is_gone_is_still_there(tmp_path: Path)
         assert (await ask(client, "/dalle/mine/0x2?generate=1", 404))["code"] == "UNKNOWN_SERIES"
 
 
+@pytest.mark.slow
 async def test_a_stored_dress_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         run = await made(client, PATH)
@@ -263,6 +270,7 @@ async def test_a_stored_dress_that_is_damaged_is_made_anew(tmp_path: Path) -> No
 # ------------------------------------------------------------------ the picture itself
 
 
+@pytest.mark.slow
 async def test_the_picture_is_had_by_its_type_or_its_format(tmp_path: Path) -> None:
     png = {"Accept": "image/png"}
     gate = Gate()
@@ -289,6 +297,7 @@ async def test_the_picture_is_had_by_its_type_or_its_format(tmp_path: Path) -> N
         assert height > 64
 
 
+@pytest.mark.slow
 async def test_everybody_else_gets_the_snapshot(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, PATH)

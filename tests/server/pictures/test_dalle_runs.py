@@ -128,6 +128,7 @@ async def test_the_same_address_has_the_same_dress_on_any_server(tmp_path: Path)
     assert dresses[0] == dresses[1]
 
 
+@pytest.mark.slow
 async def test_the_dress_is_whole_from_the_first_snapshot_on(tmp_path: Path) -> None:
     gate = Gate()
     async with studio(tmp_path, gate) as (client, _):
@@ -140,6 +141,7 @@ async def test_the_dress_is_whole_from_the_first_snapshot_on(tmp_path: Path) -> 
     assert found == {"generatedPath", "annotatedPath", "downloadMode", "completed"}
 
 
+@pytest.mark.slow
 async def test_get_progress_drops_a_finished_run_after_it_was_returned_once(tmp_path: Path) -> None:
     gate = Gate()
     async with studio(tmp_path, gate) as (client, _):
@@ -174,6 +176,7 @@ async def test_the_helpers_work_without_a_server_on_the_current_directory(
     assert names(tmp_path / "metrics") == []
 
 
+@pytest.mark.slow
 async def test_the_prompt_is_enhanced_when_a_chat_model_is_configured(tmp_path: Path) -> None:
     output = answer({"choices": [{"message": {"content": "A better prompt."}}]})
     async with (

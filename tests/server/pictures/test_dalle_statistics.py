@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import trio
 
 from phaseline_server.dalle import force_metrics_save, reset_metrics_for_test
@@ -16,6 +17,7 @@ def has_metrics(data_dir: Path) -> bool:
     return (data_dir / "metrics" / "progress_phase_stats.json").exists()
 
 
+@pytest.mark.slow
 async def test_cache_hits_are_counted_and_failures_are_not_and_neither_teaches(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD, BAD) as (client, _):
         await made(client, "/dalle/simple/0x1")
@@ -36,6 +38,7 @@ async def test_cache_hits_are_counted_and_failures_are_not_and_neither_teaches(t
     assert metrics(tmp_path) == after | {"cacheHits": 1}
 
 
+@pytest.mark.slow
 async def test_statistics_are_saved_while_the_server_runs(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
@@ -45,6 +48,7 @@ async def test_statistics_are_saved_while_the_server_runs(tmp_path: Path) -> Non
         assert metrics(tmp_path)["generationRuns"] == 1
 
 
+@pytest.mark.slow
 async def test_runs_are_archived_when_that_is_wanted(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD, BAD, archive_runs=True, done_ttl=0.0) as (client, _):
         for number in (1, 2):
@@ -59,12 +63,14 @@ async def test_runs_are_archived_when_that_is_wanted(tmp_path: Path) -> None:
         assert bool(snapshot["error"]) is failed
 
 
+@pytest.mark.slow
 async def test_runs_are_not_archived_otherwise(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
     assert names(tmp_path / "metrics") == ["progress_phase_stats.json"]
 
 
+@pytest.mark.slow
 async def test_metrics_are_saved_and_reset_on_demand(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")

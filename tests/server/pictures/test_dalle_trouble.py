@@ -96,6 +96,7 @@ async def test_a_broken_series_file_is_reported(tmp_path: Path) -> None:
         assert await starts(client) == 0
 
 
+@pytest.mark.slow
 async def test_a_stranger_who_ends_a_runs_job_ends_no_server(tmp_path: Path) -> None:
     gate = Gate()
     async with studio(tmp_path, gate) as (client, _):
@@ -109,6 +110,7 @@ async def test_a_stranger_who_ends_a_runs_job_ends_no_server(tmp_path: Path) -> 
         assert (await made(client, "/dalle/simple/0x1"))["error"] == ""
 
 
+@pytest.mark.slow
 async def test_a_strangers_job_under_a_runs_id_is_in_its_way_until_it_ends(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, api):
         job = {"job_id": "dalle:simple:0xabc", "workflow": "dalle"}
@@ -121,6 +123,7 @@ async def test_a_strangers_job_under_a_runs_id_is_in_its_way_until_it_ends(tmp_p
         assert len(api.requests) == 1
 
 
+@pytest.mark.slow
 async def test_a_server_full_of_active_jobs_rejects_a_new_run(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD, max_jobs=1) as (client, _):
         await client.post("/progress/start", json={"job_id": "a"})
@@ -138,6 +141,7 @@ async def test_runs_that_the_tracker_forgot_are_forgotten_here_too(tmp_path: Pat
         assert len(helpers._running[-1][0]._runs) == 2
 
 
+@pytest.mark.slow
 async def test_a_client_that_leaves_at_the_worst_moment_leaves_a_whole_run_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +162,7 @@ async def test_a_client_that_leaves_at_the_worst_moment_leaves_a_whole_run_too(
         assert (await delete(client, PATH))["removed"] is True
 
 
+@pytest.mark.slow
 async def test_a_client_that_leaves_while_a_run_begins_leaves_it_whole(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         port = client.base_url.port

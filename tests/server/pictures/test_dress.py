@@ -169,6 +169,7 @@ def test_an_unknown_attribute_is_a_key_error() -> None:
         make_dress(SIMPLE, "0x1").record("mood")
 
 
+@pytest.mark.slow
 def test_the_dress_does_not_depend_on_the_process() -> None:
     program = (
         "import hashlib, msgspec\n"

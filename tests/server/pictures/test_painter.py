@@ -104,6 +104,7 @@ def test_the_same_brief_is_the_same_picture_in_any_process() -> None:
     assert first[0] == f"{here.size} {hashlib.sha256(here.tobytes()).hexdigest()}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_different_seeds_give_clearly_different_pictures(family: str) -> None:
     pictures = [pixels(brief(family, f"{seed:x}", width=96, height=96)) for seed in range(40, 43)]
@@ -146,6 +147,7 @@ def test_the_picture_uses_the_colors_of_the_brief(
     assert turn_to(colors) < turn_to(others) / 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("medium", MEDIA)
 def test_pictures_are_neither_noise_nor_blank(medium: str) -> None:
     for family in ("landscape", "still_life"):
@@ -242,6 +244,7 @@ def test_any_colors_can_be_used(colors: tuple[str, ...]) -> None:
         paint(brief(family, width=64, height=64, colors=colors), lambda _: None)
 
 
+@pytest.mark.slow
 def test_a_finer_painting_is_the_same_picture() -> None:
     coarse, fine = (pixels(brief("landscape", "d37a11", detail=detail)) for detail in (1, 3))
     other = pixels(brief("landscape", "d37a12", detail=1))

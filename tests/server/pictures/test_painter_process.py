@@ -43,6 +43,7 @@ async def test_the_file_is_complete_and_progress_rises_to_1(tmp_path: Path) -> N
     assert painter.statistics() == PainterStatistics(busy=0, waiting=0, painters=2)
 
 
+@pytest.mark.slow
 async def test_the_file_does_not_depend_on_the_hash_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = []
     for hash_seed in ("1", "4711"):

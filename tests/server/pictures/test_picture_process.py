@@ -19,6 +19,7 @@ def picture(path: Path, mode: str, side: int = 64) -> Path:
     return path
 
 
+@pytest.mark.slow
 async def test_a_provider_s_picture_is_checked_and_captioned_in_a_process(
     tmp_path: Path, started: list[trio.Process]
 ) -> None:
@@ -41,6 +42,7 @@ async def test_a_rejected_picture_leaves_no_file(tmp_path: Path) -> None:
     assert leftovers(tmp_path) == ["raw"]
 
 
+@pytest.mark.slow
 async def test_one_picture_is_decoded_at_a_time_and_painters_do_not_delay_it(
     tmp_path: Path, started: list[trio.Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ async def test_no_answer_file_or_log_shows_the_key(tmp_path: Path, reply: Reply)
     check_hidden(tmp_path, json.dumps(last), *log)
 
 
+@pytest.mark.slow
 async def test_a_prompt_that_repeats_the_key_is_stored_without_it(tmp_path: Path) -> None:
     prompt = answer({"choices": [{"message": {"content": f"a fox with {KEY}"}}]})
     async with misbehaving(prompt, answer(b"", 400)) as api:

@@ -74,6 +74,7 @@ def attempt(call: str, data_dir: Path, *, limit_bytes: int | None = None, user: 
 WRITE = "write_picture('annotated', 'simple', '0xabc', bytes(50_000))"
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_picture_and_no_part_of_the_new_one(storage: Storage, tmp_path: Path) -> None:
     storage.write_picture("annotated", *KEY, b"old")
     assert attempt(WRITE, tmp_path, limit_bytes=20_000).startswith("DISK_FULL ")
@@ -92,6 +93,7 @@ def open_folder() -> Iterator[Path]:
         yield folder
 
 
+@pytest.mark.slow
 def test_folders_without_permission_are_an_error(open_folder: Path) -> None:
     storage = Storage(open_folder)
     storage.write_picture("annotated", *KEY, b"annotated")

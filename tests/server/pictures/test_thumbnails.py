@@ -20,6 +20,7 @@ def png(width: int, height: int) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 async def test_a_thumbnail_is_small_and_is_sent_once(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
@@ -35,6 +36,7 @@ async def test_a_thumbnail_is_small_and_is_sent_once(tmp_path: Path) -> None:
         assert (await client.get("/dalle/simple/0x2?format=thumbnail")).status_code == 404
 
 
+@pytest.mark.slow
 async def test_a_file_that_is_no_picture_has_no_thumbnail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thumbnails, "_MOST_PIXELS", 10_000)
     async with studio(tmp_path, GOOD) as (client, _):

@@ -46,6 +46,7 @@ def check(received: list[Json]) -> None:
     assert percents == sorted(percents)
 
 
+@pytest.mark.slow
 async def test_a_run_is_published_in_the_messages_of_the_quick_start(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _), listening(client, "jobs", "photos") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
@@ -91,6 +92,7 @@ async def test_a_cancelled_run_is_published_as_failed_and_cancelled(tmp_path: Pa
         assert (received[-1]["state"], received[-1]["result"]) == ("cancelled", {"error": "cancelled"})
 
 
+@pytest.mark.slow
 async def test_a_cache_hit_is_published(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
@@ -103,6 +105,7 @@ async def test_a_cache_hit_is_published(tmp_path: Path) -> None:
         assert received[0]["cache_hit"] is True
 
 
+@pytest.mark.slow
 async def test_all_subscribers_receive_the_same_messages(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         received: list[list[Json]] = []
@@ -128,6 +131,7 @@ def at_most_in_a_second(received: list[Json]) -> int:
     return max(sum(begin <= time < begin + 1 for time in times) for begin in times)
 
 
+@pytest.mark.slow
 async def test_a_painted_run_reports_its_progress_at_most_ten_times_a_second(tmp_path: Path) -> None:
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "simple.json").write_text('{"detail": 1}')

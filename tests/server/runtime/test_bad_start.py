@@ -35,6 +35,7 @@ async def refused(*flags: str) -> str:
     return lines[0].removeprefix("progress-server: error: ")
 
 
+@pytest.mark.slow
 async def test_a_data_directory_whose_parent_is_missing(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(missing / "data"))
@@ -45,6 +46,7 @@ async def test_a_data_directory_whose_parent_is_missing(tmp_path: Path) -> None:
     assert not missing.exists()
 
 
+@pytest.mark.slow
 async def test_a_data_directory_that_can_not_be_made(tmp_path: Path, make_unwritable: Callable[[Path], None]) -> None:
     make_unwritable(tmp_path)
     line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(tmp_path / "data"))
@@ -52,6 +54,7 @@ async def test_a_data_directory_that_can_not_be_made(tmp_path: Path, make_unwrit
     assert line.endswith("; choose another with --data-dir")
 
 
+@pytest.mark.slow
 async def test_a_data_directory_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
     line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(tmp_path / "file"))
@@ -59,6 +62,7 @@ async def test_a_data_directory_that_is_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "kept"
 
 
+@pytest.mark.slow
 async def test_a_data_directory_that_can_not_be_written(
     tmp_path: Path, make_unwritable: Callable[[Path], None]
 ) -> None:
@@ -66,12 +70,14 @@ async def test_a_data_directory_that_can_not_be_written(
     assert "cannot write to data directory" in await refused("--bind", "127.0.0.1:0", "--data-dir", str(tmp_path))
 
 
+@pytest.mark.slow
 async def test_a_metrics_file_that_can_not_be_read(tmp_path: Path) -> None:
     (tmp_path / "metrics" / "progress_phase_stats.json").mkdir(parents=True)
     line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(tmp_path))
     assert "progress_phase_stats.json: Is a directory" in line
 
 
+@pytest.mark.slow
 async def test_a_port_that_is_taken(tmp_path: Path) -> None:
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
@@ -126,6 +132,7 @@ async def test_a_corrupt_metrics_file_is_set_aside_and_named(tmp_path: Path) -> 
     assert "warning" in reported
 
 
+@pytest.mark.slow
 async def test_a_broken_series_file_harms_its_own_series_only(tmp_path: Path) -> None:
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "broken.json").write_text("{")
@@ -172,6 +179,7 @@ async def answers(port: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 async def test_a_server_whose_log_goes_nowhere_serves_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "progress_phase_stats.json").write_text("corrupt")

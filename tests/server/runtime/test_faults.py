@@ -74,6 +74,7 @@ async def check_healed(client: httpx.AsyncClient, listener: Listener, last: int)
     assert (await client.post("/progress/start", json={"job_id": "b"})).status_code == 200
 
 
+@pytest.mark.slow
 async def test_a_full_disk_refuses_reports_and_nothing_else_until_there_is_room(small_disk: Path) -> None:
     async with crashing(small_disk) as box:
         await box.report("start", "a")
@@ -143,6 +144,7 @@ def heavy(numbers_: range) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 async def test_a_subscriber_that_stands_still_is_closed_and_can_resume_while_others_go_on(tmp_path: Path) -> None:
     async with crashing(tmp_path, "--queue", "100") as box:
         await box.report("start", "a")

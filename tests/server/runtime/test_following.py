@@ -61,6 +61,7 @@ async def leader_and_follower(
         yield one, other
 
 
+@pytest.mark.slow
 async def test_a_follower_answers_as_the_leader_does(postgres: Postgres, tmp_path: Path) -> None:
     url = postgres.new_database()
     async with (
@@ -98,6 +99,7 @@ def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {ours} {theirs}"
 
 
+@pytest.mark.slow
 async def test_a_report_to_a_follower_is_on_the_leader_and_visible_on_both(postgres: Postgres, tmp_path: Path) -> None:
     async with leader_and_follower(postgres, tmp_path) as (one, other):
         assert await report_until_accepted(other, 1) == 2
