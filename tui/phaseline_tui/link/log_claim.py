@@ -42,7 +42,8 @@ class LogClaim(Generic[_Owner]):
         """Note that the server `url` has the log of `epoch`, or of "" if that is unknown; return whether it differs."""
         if not epoch or epoch == self._epoch or not self._epoch:
             return False
-        self.notice = f"{url} has another log than {self._url}; its jobs are not listed; {_ADVICE}"
+        # A turn to another log has its own notice, which says more.
+        self.notice = self.notice or f"{url} has another log than {self._url}; its jobs are not listed; {_ADVICE}"
         return True
 
     def leave(self) -> None:
