@@ -94,3 +94,15 @@ async def test_chosen_colors_and_paper_show_the_progress_and_no_buttons(tmp_path
         await tab.until("document.querySelector('.actions button') !== null")
         assert await tab.evaluate(style.format(".actions", "display")) == "none"
         assert await tab.evaluate(style.format(".job-head .track", "display")) == "block"
+
+
+async def test_the_longest_percent_fits_its_column_at_each_width(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
+        await report_all(client, jobs())
+        for width in (1440, 1000, 800, 360):
+            await tab.size(width, 900)
+            await tab.go(str(client.base_url))
+            await tab.until(f"{LIVE} && document.querySelectorAll('.row.job').length === 5")
+            cell = f"({ROW.format('Strangelove')}).querySelector('.percent')"
+            cut = f"(({cell}).textContent = '~99 %', {cell}.scrollWidth - {cell}.clientWidth)"
+            assert await tab.evaluate(cut) <= 0, f"at {width} pixels"
