@@ -76,13 +76,7 @@ def postgres_pair(_postgres_pair: Any) -> Iterator[Any]:
 
 def pytest_xdist_auto_num_workers() -> int:
     """Return the workers of `-n auto`: more than processors, as tests wait for servers half of their time."""
-    return 2 * (os.cpu_count() or 1)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow tests, first those of whole programs, lest one worker is left with them at the end."""
-    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, "/end_to_end/" not in item.nodeid))
+    return max(1, (os.cpu_count() or 1) * 3 // 2)
 
 
 def pytest_configure(config: pytest.Config) -> None:
