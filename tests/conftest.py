@@ -74,9 +74,10 @@ def postgres_pair(_postgres_pair: Any) -> Iterator[Any]:
     _postgres_pair.repair()
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Return the workers of `-n auto`: more than processors, as tests wait for servers half of their time."""
-    return max(1, (os.cpu_count() or 1) * 3 // 2)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return the workers of `-n auto`: more than processors, as tests wait; slow ones poll servers while they do."""
+    processors = os.cpu_count() or 1
+    return 2 * processors if config.option.markexpr == "not slow" else max(1, processors * 3 // 2)
 
 
 def pytest_configure(config: pytest.Config) -> None:
