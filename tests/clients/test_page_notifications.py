@@ -1,10 +1,13 @@
 """The web page's notifications, in a real headless Chromium."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.support.browser import browser
+from tests.support.browser import Browser, browser
 from tests.support.servers import serving
 from tests.support.web_page import LIVE, press, report
 
@@ -17,12 +20,19 @@ Notification = class extends Notification { constructor(title) { super(title); s
 """
 
 
-@pytest.mark.slow
-async def test_the_page_notifies_of_failed_jobs_if_asked_to(tmp_path: Path) -> None:
+@asynccontextmanager
+async def notified_page(tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Browser]]:
+    """Run a server, and a browser with its page that may notify."""
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         await tab.permit("notifications")
         await tab.go(str(client.base_url))
         await tab.until(LIVE)
+        yield client, tab
+
+
+@pytest.mark.slow
+async def test_the_page_notifies_of_failed_jobs_if_asked_to(tmp_path: Path) -> None:
+    async with notified_page(tmp_path) as (client, tab):
         await tab.evaluate(
             f"{RECORD_NOTIFICATIONS};"
             "document.querySelector('select[name=notify]').value = 'failures';"
@@ -47,10 +57,7 @@ async def test_the_page_notifies_of_failed_jobs_if_asked_to(tmp_path: Path) -> N
 
 @pytest.mark.slow
 async def test_the_page_notifies_of_jobs_that_a_filter_keeps(tmp_path: Path) -> None:
-    async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
-        await tab.permit("notifications")
-        await tab.go(str(client.base_url))
-        await tab.until(LIVE)
+    async with notified_page(tmp_path) as (client, tab):
         await tab.evaluate(RECORD_NOTIFICATIONS)
         await report(client, "start", job_id="first")
         await tab.until("document.querySelector('.row.job') !== null")
