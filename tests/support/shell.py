@@ -39,11 +39,15 @@ class Shell:
         return match
 
     def run(self, command: str) -> str:
-        """Run a command to its end; return what it printed and then its exit code."""
+        """Run a command to its end, up to the next prompt; return what it printed and then its exit code.
+
+        Before the prompt, the terminal would echo what is typed, and the shell would print it again.
+        """
         self.type(f"{command}; echo code=$?=\n")
         begin = self._seen
-        self.expect(r"code=\d+=\r?\n")
-        return self.printed[begin : self._seen].split("\n", 1)[1]
+        end = self.expect(r"code=\d+=\r?\n").end()
+        self.expect(PROMPT)
+        return self.printed[begin:end].split("\n", 1)[1]
 
     def resize(self, rows: int, columns: int) -> None:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

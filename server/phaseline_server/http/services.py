@@ -17,9 +17,10 @@ from phaseline_server.learning.boxes import Boxes
 from phaseline_server.learning.learner import Learning
 from phaseline_server.pictures.gallery import Gallery
 from phaseline_server.pictures.runs import Runs
+from phaseline_server.pictures.studio import Studio
 from phaseline_server.pictures.thumbnails import Thumbnails
 
-__all__ = ["Services"]
+__all__ = ["Services", "make_services"]
 
 
 @dataclass(frozen=True)
@@ -65,3 +66,37 @@ class Services:
     fractions: Fractions = field(default_factory=Fractions)
     parted: trio.Event = field(default_factory=trio.Event)
     started: float = field(default_factory=trio.current_time)
+
+
+def make_services(  # noqa: PLR0913 (the parts that a leader and a follower make differently)
+    *,
+    settings: Settings,
+    tracker: JobsView,
+    runs: Runs,
+    studio: Studio,
+    door: Door,
+    closing: trio.Event,
+    keeper: Keeper,
+    learning: Learning,
+    boxes: Boxes,
+    courses: Courses,
+    address: str,
+) -> Services:
+    """Return the parts of a server whose app is made from them; those that are not given are new."""
+    gallery = Gallery(studio)
+    return Services(
+        settings=settings,
+        tracker=tracker,
+        runs=runs,
+        gallery=gallery,
+        door=door,
+        closing=closing,
+        keeper=keeper,
+        learning=learning,
+        boxes=boxes,
+        clients=Clients(most=settings.max_connections),
+        answers=AnswerBudget(settings.answer_bytes),
+        courses=courses,
+        thumbnails=Thumbnails(gallery),
+        address=address,
+    )

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -15,6 +16,9 @@ from phaseline_server.log.protocol import Retention, Standing, Store
 from phaseline_server.log.secret_store import DOCUMENTS, SecretStore, document_of, entries_of
 from phaseline_server.log.sqlite import MirrorJournal, SqliteCopy, SqliteStore
 from phaseline_server.log.tables import COLUMNS, CopiedLog, CopyWriter
+
+if TYPE_CHECKING:
+    from phaseline_server.log.postgres import PostgresStore
 
 __all__ = ["copy_log", "open_feed", "open_mirror", "open_secrets", "open_store"]
 
@@ -55,10 +59,17 @@ async def open_store(
             yield store
         finally:
             await store.close()
-        return
-    with _explained():
-        from phaseline_server.log.postgres import PostgresStore  # noqa: PLC0415 (may be missing)
-    shared = await PostgresStore.lead(address, limits, server=server, lag=lag, waiting=waiting)
+    else:
+        with _explained():
+            from phaseline_server.log.postgres import PostgresStore  # noqa: PLC0415 (may be missing)
+        shared = await PostgresStore.lead(address, limits, server=server, lag=lag, waiting=waiting)
+        async with _attended(shared):
+            yield shared
+
+
+@asynccontextmanager
+async def _attended(shared: "PostgresStore") -> AsyncIterator[None]:
+    """Keep the lead for the length of the block, and close the store."""
     attending = trio.CancelScope(shield=True)  # until all that the block leaves is stored
 
     async def attend() -> None:
@@ -69,7 +80,7 @@ async def open_store(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(attend)
             try:
-                yield shared
+                yield
             finally:
                 attending.cancel()
     finally:

@@ -1,7 +1,7 @@
 """A server that follows: it serves every read from the feed of a log that another server writes."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import trio
 from quart_trio import QuartTrio
@@ -12,11 +12,9 @@ from phaseline_server.access.keeper import Keeper
 from phaseline_server.access.views import JobsView
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import Door
-from phaseline_server.http.answer_budget import AnswerBudget
 from phaseline_server.http.app import make_app
-from phaseline_server.http.clients import Clients
 from phaseline_server.http.leader_link import open_leader_link
-from phaseline_server.http.services import Services
+from phaseline_server.http.services import Services, make_services
 from phaseline_server.jobs.courses import Courses
 from phaseline_server.jobs.followed import FollowedJobs, Leader, decode_followed
 from phaseline_server.jobs.local_day import day_of
@@ -27,10 +25,8 @@ from phaseline_server.learning.boxes import Boxes
 from phaseline_server.learning.learner import Learning
 from phaseline_server.log.feed import Feed
 from phaseline_server.log.stream import Log
-from phaseline_server.pictures.gallery import Gallery
 from phaseline_server.pictures.runs import Runs
 from phaseline_server.pictures.studio import open_studio
-from phaseline_server.pictures.thumbnails import Thumbnails
 
 __all__ = ["Show", "Upstream", "follow", "follow_feed"]
 
@@ -86,8 +82,49 @@ async def follow_feed(  # noqa: PLR0913 (what it serves, and how)
         LogUnavailable: The database can't be reached at the start.
         JournalFailed: The storage failed.
     """
-    present = clock()
     retention_s = max(settings.retention, settings.done_ttl)
+    jobs, learning, courses, outputs = await _read_parts(feed, link, settings, retention_s, engine, clock)
+    async with open_studio(settings) as studio, trio.open_nursery() as nursery:
+        nursery.start_soon(jobs.follow, feed, lambda update: learning.take_over(update.durations, update.runs))
+        nursery.start_soon(jobs.run_retention, retention_s)
+        nursery.start_soon(jobs.log.run_fan_out)
+        nursery.start_soon(learning.run_followed)
+        nursery.start_soon(keeper.run)
+        boxes = Boxes(jobs, learning.boxes)
+        if settings.follow:  # nobody else does it
+            nursery.start_soon(boxes.run)
+            nursery.start_soon(jobs.log.run_pruning, clock)
+        services = make_services(
+            settings=settings,
+            tracker=JobsView(jobs, keeper, outputs),
+            runs=Runs(nursery, jobs, studio, done_ttl=settings.done_ttl),
+            studio=studio,
+            door=door,
+            closing=trio.Event(),
+            keeper=keeper,
+            learning=learning,
+            boxes=boxes,
+            courses=courses,
+            address=address,
+        )
+        app = make_app(services)
+        link.attach(app, jobs.log.wait_published)
+        await show(nursery, services, app)
+        await trio.sleep_forever()
+
+
+class _Parts(NamedTuple):
+    jobs: FollowedJobs
+    learning: Learning
+    courses: Courses
+    outputs: Outputs
+
+
+async def _read_parts(
+    feed: Feed, link: Leader, settings: Settings, retention_s: float, engine: Engine | None, clock: Clock
+) -> _Parts:
+    """Return the parts that follow the log, with what it has so far."""
+    present = clock()
     start = await feed.start(present.wall_ns - round(retention_s * 1e9), settings.max_jobs, day_of(present.wall_ns))
     present = clock()  # a mirror may have waited for its source
     statistics = Statistics(start.kept.averages, *start.kept.counts)
@@ -97,46 +134,17 @@ async def follow_feed(  # noqa: PLR0913 (what it serves, and how)
     courses = Courses(learning)
     if engine is None:
         engine = EmaEngine(statistics) if settings.eta_engine == "ema" else learning.model
-    async with open_studio(settings) as studio, trio.open_nursery() as nursery:
-        jobs = FollowedJobs(
-            link,
-            log=Log(feed, settings.history, settings.queue, settings.max_memory // 4),
-            engine=engine,
-            statistics=statistics,
-            max_jobs=settings.max_jobs,
-            max_bytes=settings.max_memory // 4 * 3,
-            bounds=(settings.max_phases, settings.max_job_bytes),
-            clock=clock,
-            jobs=await trio.to_thread.run_sync(decode_followed, start.kept.records, present),
-            listener=courses,
-            ends=start.ends,
-        )
-        nursery.start_soon(jobs.follow, feed, lambda update: learning.take_over(update.durations, update.runs))
-        nursery.start_soon(jobs.run_retention, retention_s)
-        nursery.start_soon(jobs.log.run_fan_out)
-        nursery.start_soon(learning.run_followed)
-        nursery.start_soon(keeper.run)
-        gallery, boxes = Gallery(studio), Boxes(jobs, learning.boxes)
-        if settings.follow:  # nobody else does it
-            nursery.start_soon(boxes.run)
-            nursery.start_soon(jobs.log.run_pruning, clock)
-        services = Services(
-            settings=settings,
-            tracker=JobsView(jobs, keeper, outputs),
-            runs=Runs(nursery, jobs, studio, done_ttl=settings.done_ttl),
-            gallery=gallery,
-            door=door,
-            closing=trio.Event(),
-            keeper=keeper,
-            learning=learning,
-            boxes=boxes,
-            clients=Clients(most=settings.max_connections),
-            answers=AnswerBudget(settings.answer_bytes),
-            courses=courses,
-            thumbnails=Thumbnails(gallery),
-            address=address,
-        )
-        app = make_app(services)
-        link.attach(app, jobs.log.wait_published)
-        await show(nursery, services, app)
-        await trio.sleep_forever()
+    jobs = FollowedJobs(
+        link,
+        log=Log(feed, settings.history, settings.queue, settings.max_memory // 4),
+        engine=engine,
+        statistics=statistics,
+        max_jobs=settings.max_jobs,
+        max_bytes=settings.max_memory // 4 * 3,
+        bounds=(settings.max_phases, settings.max_job_bytes),
+        clock=clock,
+        jobs=await trio.to_thread.run_sync(decode_followed, start.kept.records, present),
+        listener=courses,
+        ends=start.ends,
+    )
+    return _Parts(jobs, learning, courses, outputs)

@@ -199,26 +199,30 @@ def follow(
                 (write or _write)(_encodable(line, settings))
             if isinstance(item, Listed):
                 continue
-            batches = item
             links.applied()
             waiting -= report.state.synced
-            for batch in batches:
+            for batch in item:
                 if batch.status is not None and batch.status.state in _ENDS:
                     failed |= batch.status.state is not LinkState.MERGED and (batch.origin or names[0]) in waiting
                     waiting.discard(batch.origin or names[0])
     except OSError as error:
-        # Python flushes standard output once more when it exits.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # the reader closed the pipe
-            return 0
-        sys.stderr.write(f"progress-tui: error: cannot write to standard output: {error.strerror or error}\n")
-        return 2
+        return _unwritten(error)
     except KeyboardInterrupt:
         return 130
     finally:
         links.stop()
     return int(failed)
+
+
+def _unwritten(error: OSError) -> int:
+    """Return the exit code after standard output failed; print the error unless its reader closed the pipe."""
+    # Python flushes standard output once more when it exits.
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 0
+    sys.stderr.write(f"progress-tui: error: cannot write to standard output: {error.strerror or error}\n")
+    return 2
 
 
 def _write(line: str) -> None:

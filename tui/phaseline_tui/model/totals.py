@@ -66,11 +66,8 @@ def totals_of(
         days: The present day of each server by its label, None for older servers.
     """
     # This runs once a second, for up to ten thousand jobs, so it does little for each.
-    known = [day for day in days.values() if day is not None]
     old = {origin for origin, day in days.items() if day is None}
-    done = sum(day.completed for day in known)
-    failed = sum(day.failed for day in known)
-    cancelled = sum(day.cancelled for day in known)
+    today = _today_of(days.values())
     hour = unknown = 0
     last: float | None = None
     percent = 0.0
@@ -90,22 +87,26 @@ def totals_of(
         ended = job.completed_at or 0.0
         if job.state is State.COMPLETED:
             hour += ended > wall - _HOUR
-        elif job.state is State.LOST:
-            failed += 1
-        if job.origin in old and ended >= midnight:
-            done += job.state is State.COMPLETED
-            failed += job.state is State.FAILED
-            cancelled += job.state is State.CANCELLED
-    longest = None if last is None else max(0.0, last - now)
+        if job.state is State.LOST or (job.origin in old and ended >= midnight):
+            today[job.state] += 1
     return Totals(
         counts=counts,
-        done_today=done,
-        failed_today=failed,
-        cancelled_today=cancelled,
+        done_today=today[State.COMPLETED],
+        failed_today=today[State.FAILED] + today[State.LOST],
+        cancelled_today=today[State.CANCELLED],
         seen=bool(old),
         rate=float(hour),
-        remaining=longest,
+        remaining=None if last is None else max(0.0, last - now),
         unknown=unknown,
         hosts=len(hosts),
         percent=percent / max(1, counts["active"]),
     )
+
+
+def _today_of(days: Iterable[Day | None]) -> Counter[State]:
+    """Return the numbers of jobs that ended today, as the servers count them."""
+    today = Counter[State]()
+    for day in days:
+        if day is not None:
+            today += Counter({State.COMPLETED: day.completed, State.FAILED: day.failed, State.CANCELLED: day.cancelled})
+    return today
