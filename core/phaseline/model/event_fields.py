@@ -1,6 +1,6 @@
 """The types of the fields of events."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
@@ -15,6 +15,9 @@ __all__ = [
     "JobId",
     "Label",
     "Name",
+    "OrderId",
+    "OrderKind",
+    "OrderKinds",
     "Percent",
     "PhotoId",
     "Seconds",
@@ -68,3 +71,8 @@ Amount = Annotated[int, _AMOUNT] | Annotated[float, _AMOUNT]
 Percent = Annotated[float, Meta(ge=0, le=100, description="a number from 0 to 100")]
 Seconds = Annotated[float, Meta(ge=0, description="a number of seconds, 0 or more")]
 Details = dict[str, Any]
+OrderKind = Literal["cancel", "pause", "resume"]
+OrderKinds = Annotated[
+    tuple[OrderKind, ...], Meta(max_length=3, description="a list of cancel, pause and resume, each at most once")
+]
+OrderId = Annotated[str, one_line(1, 40)]

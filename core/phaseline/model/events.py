@@ -20,14 +20,15 @@ from phaseline.model.event_fields import (
     JobId,
     Label,
     Name,
+    OrderId,
+    OrderKind,
+    OrderKinds,
     Percent,
     PhotoId,
     Seconds,
     Text,
     one_line,
 )
-from phaseline.model.orders import OrderId, OrderKinds
-from phaseline.model.snapshot import OrderKind
 
 __all__ = [
     "EVENTS",

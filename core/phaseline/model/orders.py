@@ -1,21 +1,15 @@
 """Orders: what users ask of a job's worker while it is at work."""
 
-from typing import Annotated, Final, NoReturn
+from typing import Final, NoReturn
 
 import msgspec
-from msgspec import Meta
 
 from phaseline.errors import IllegalEvent, OrderPending, TakesNoOrders, WorkerGone, shown
-from phaseline.model.event_fields import one_line
-from phaseline.model.snapshot import Order, OrderKind
+from phaseline.model.event_fields import OrderKind
+from phaseline.model.snapshot import Order
 from phaseline.model.states import State
 
-__all__ = ["OrderId", "OrderKinds", "Orders"]
-
-OrderKinds = Annotated[
-    tuple[OrderKind, ...], Meta(max_length=3, description="a list of cancel, pause and resume, each at most once")
-]
-OrderId = Annotated[str, one_line(1, 40)]
+__all__ = ["Orders"]
 
 _DONE: Final = {"cancel": "cancelled", "pause": "paused", "resume": "resumed"}
 

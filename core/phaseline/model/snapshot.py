@@ -4,6 +4,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from phaseline.model.event_fields import OrderKind
 from phaseline.model.states import PhaseState, State
 
 __all__ = [
@@ -13,14 +14,12 @@ __all__ = [
     "Estimate",
     "Moment",
     "Order",
-    "OrderKind",
     "PhaseSnapshot",
     "Reason",
     "Snapshot",
 ]
 
 Basis = Literal["history", "similar", "progress", "none"]
-OrderKind = Literal["cancel", "pause", "resume"]
 
 
 class Moment(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from phaseline.client.notes import warn
-from phaseline.model.snapshot import OrderKind
+from phaseline.model.event_fields import OrderKind
 
 __all__ = ["Handlers", "OrderHandler", "handlers_of"]
 

@@ -4,8 +4,8 @@ from typing import Final
 
 from phaseline.client.notes import Warned, warn
 from phaseline.errors import shown
+from phaseline.model.event_fields import OrderKind
 from phaseline.model.events import OrderRefused, OrderTaken
-from phaseline.model.snapshot import OrderKind
 from phaseline.reporting.delivery.inbox import Inbox
 from phaseline.reporting.orders import Handlers, OrderHandler
 from phaseline.reporting.problems import Problems

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
+from phaseline.model.event_fields import OrderKind
 from phaseline.model.events import PhotoId
-from phaseline.model.snapshot import Order, OrderKind, PhaseSnapshot, Snapshot
+from phaseline.model.snapshot import Order, PhaseSnapshot, Snapshot
 from phaseline.model.states import State
 from phaseline.stream import Position
 from phaseline.wire.message import CompletedStage, completed_stages, ours, queue_of, seconds, timestamp

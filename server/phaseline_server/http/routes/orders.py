@@ -6,9 +6,8 @@ from typing import Final
 import msgspec
 from quart import Response
 
-from phaseline.model.event_fields import Text
+from phaseline.model.event_fields import OrderKind, Text
 from phaseline.model.events import OrderGiven
-from phaseline.model.snapshot import OrderKind
 from phaseline.wire import decode_object, ignored_fields
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.report_notes import notes_of
