@@ -83,7 +83,7 @@ async def follow_feed(  # noqa: PLR0913 (what it serves, and how)
         JournalFailed: The storage failed.
     """
     retention_s = max(settings.retention, settings.done_ttl)
-    jobs, learning, courses, outputs = await _read_parts(feed, link, settings, retention_s, engine, clock)
+    jobs, learning, courses, outputs = await _read_followed(feed, link, settings, retention_s, engine, clock)
     async with open_studio(settings) as studio, trio.open_nursery() as nursery:
         nursery.start_soon(jobs.follow, feed, lambda update: learning.take_over(update.durations, update.runs))
         nursery.start_soon(jobs.run_retention, retention_s)
@@ -113,16 +113,16 @@ async def follow_feed(  # noqa: PLR0913 (what it serves, and how)
         await trio.sleep_forever()
 
 
-class _Parts(NamedTuple):
+class _FollowedParts(NamedTuple):
     jobs: FollowedJobs
     learning: Learning
     courses: Courses
     outputs: Outputs
 
 
-async def _read_parts(
+async def _read_followed(
     feed: Feed, link: Leader, settings: Settings, retention_s: float, engine: Engine | None, clock: Clock
-) -> _Parts:
+) -> _FollowedParts:
     """Return the parts that follow the log, with what it has so far."""
     present = clock()
     start = await feed.start(present.wall_ns - round(retention_s * 1e9), settings.max_jobs, day_of(present.wall_ns))
@@ -147,4 +147,4 @@ async def _read_parts(
         listener=courses,
         ends=start.ends,
     )
-    return _Parts(jobs, learning, courses, outputs)
+    return _FollowedParts(jobs, learning, courses, outputs)

@@ -44,7 +44,7 @@ class _Saved(Protocol):
 
 
 @dataclass(frozen=True)
-class _Parts:
+class _LeadingParts:
     """The parts that write the log, with what the server before them left."""
 
     settings: Settings
@@ -123,7 +123,7 @@ async def lead(store: Store, entrance: Entrance, reception: Reception, keeper: K
             await parts.save()
 
 
-async def _restore_parts(store: Store, settings: Settings) -> _Parts:
+async def _restore_parts(store: Store, settings: Settings) -> _LeadingParts:
     metrics_file = MetricsFile(Path(settings.data_dir))
     # A finished run answers its pollers for done_ttl, even if jobs stay in memory for less time.
     retention_s = max(settings.retention, settings.done_ttl)
@@ -156,4 +156,4 @@ async def _restore_parts(store: Store, settings: Settings) -> _Parts:
         lost_after_s=settings.lost_after,
     )
     watchdog = Watchdog(tracker, learning.habits, patience)
-    return _Parts(settings, log, tracker, watchdog, learning, courses, outputs, metrics_file, saved)
+    return _LeadingParts(settings, log, tracker, watchdog, learning, courses, outputs, metrics_file, saved)
