@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
@@ -99,11 +100,11 @@ def _prepare(request: dict[str, Any], streams: list[int]) -> str:
     return str(request["program"])
 
 
-def _run_command() -> NoReturn:
-    """Run `phaseline`, and end as the interpreter would, but without taking apart each module of the fork server."""
+def _run(program: Callable[[], None]) -> NoReturn:
+    """Run a program, and end as the interpreter would, but without taking apart each module of the fork server."""
     code: object = 1
     try:
-        phaseline_cli.program.main()
+        program()
     except SystemExit as end:
         code = end.code or 0
     except BaseException:  # noqa: BLE001 (as the interpreter)
@@ -120,15 +121,19 @@ if __name__ == "__main__":
     import phaseline_server.cli.commands
     import phaseline_server.runtime.server  # noqa: F401 (the commands import it when they need it)
     from phaseline_server.cli.program import main
+    from phaseline_server.http.routes import page
+    from phaseline_server.pictures import studio
 
     for name, (module, _) in phaseline_cli.program.COMMANDS.items():
         if name not in {"serve", "tui"}:
             import_module(f"phaseline_cli.commands.{module}")
+    page._documents()
+    studio._tls()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the tests end their processes
     gc.freeze()  # a collection in a child would copy the memory that it shares
     chosen = fork_at_each_request(socket.socket(fileno=int(sys.argv[1])))
     if chosen == "phaseline":
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # as its module does when it is imported
-        _run_command()
+        _run(phaseline_cli.program.main)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    main()
+    _run(main)

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -39,6 +40,7 @@ class PageFile(NamedTuple):
     kind: str
 
 
+@cache
 def read_files() -> Mapping[str, PageFile]:
     """Return all files but the templates, by name."""
     files, contents = {}, {path: path.read_bytes() for path in sorted(PAGE.iterdir()) if path.suffix != ".py"}

@@ -7,7 +7,7 @@ jobs, and `/preview` has all pictures.
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from heapq import nsmallest
 from typing import Final
 
@@ -54,7 +54,7 @@ _HEADERS: Final = {
 def add_handlers(handlers: Handlers, services: Services) -> None:
     """Register the handlers of the page and its files."""
     files = read_files()
-    document = _Documents(files).make
+    document = _documents().make
 
     @handlers
     async def page() -> Response:
@@ -111,6 +111,11 @@ class _Documents:
             parts.append(part)
             await turns.offer()
         return compressed("".join(parts), _HEADERS)
+
+
+@cache
+def _documents() -> _Documents:
+    return _Documents(read_files())
 
 
 async def _most_urgent(jobs: Sequence[Job]) -> list[Job]:
