@@ -63,6 +63,13 @@ def test_wrapped_lines_keep_the_width_and_every_word(text: str, width: int) -> N
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
 
 
+@given(CLEAN, st.integers(1, 40))
+def test_the_length_of_a_text_does_not_change_its_first_lines(text: str, width: int) -> None:
+    long = f"{text}x" * 20
+    assert wrap(long, width, most=5)[:4] == wrap(long, width, most=10_000)[:4]
+    assert fit(long, width) == fit(long + "x" * 10_000, width) or cell_len(long) <= width
+
+
 def test_a_long_name_keeps_both_its_ends() -> None:
     assert middle("DSC_8812_panorama_stitched_final.NEF", 18) == "DSC_8812_…al.NEF  "
     assert fit("東京タワー", 6) == "東京… "

@@ -1,6 +1,8 @@
 """Lines of styled text, and functions that fit text to a number of terminal cells."""
 
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Final, Literal
 
 from rich.cells import cell_len, set_cell_size
@@ -16,6 +18,8 @@ _SEPARATORS: Final = ("_", "-", " ", "/", "·")
 _MAX_LOST: Final = 4
 """Cells of a cut word that are given up, so that the head ends with a whole word."""
 _WHOLE_WORD: Final = 5
+_MARGIN: Final = 32
+"""Cells beyond a cut that are looked at, so that it falls within no combined character."""
 _DIGIT: Final = 2
 """Numbers tell names apart."""
 
@@ -38,13 +42,13 @@ def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
         return ""
     length = width_of_text(text)
     if length > width:
-        return f"{set_cell_size(text, width - 1).rstrip()}{_ELLIPSIS}".ljust(1) if width == 1 else _cut(text, width)
+        return f"{_start(text, width - 1).rstrip()}{_ELLIPSIS}".ljust(1) if width == 1 else _cut(text, width)
     space = " " * (width - length)
     return text + space if align == "left" else space + text
 
 
 def _cut(text: str, width: int) -> str:
-    cut = f"{set_cell_size(text, width - 1).rstrip()}{_ELLIPSIS}"
+    cut = f"{_start(text, width - 1).rstrip()}{_ELLIPSIS}"
     return cut + " " * (width - width_of_text(cut))
 
 
@@ -69,7 +73,7 @@ def middle(text: str, width: int) -> str:
 
 def _head(text: str, width: int) -> str:
     """Return as much of the start of `text` as fits `width` cells, up to the end of a word if this is near."""
-    head = set_cell_size(text, width).rstrip()
+    head = _start(text, width).rstrip()
     end = max(map(head.rfind, _SEPARATORS)) + 1
     return head[:end] if 0 < end >= len(head) - _MAX_LOST else head
 
@@ -126,7 +130,11 @@ def join(left: Line, right: Line, width: int) -> Line:
 
 def wrap(text: str, width: int, most: int = 20) -> list[str]:
     """Return `text` as at most `most` lines of at most `width` cells, broken at spaces if possible."""
-    lines: list[str] = []
+    lines = list(islice(_lines(text, width), most + 1))
+    return lines if len(lines) <= most else [*lines[: most - 1], fit(f"{lines[most - 1]} {_ELLIPSIS}", width).rstrip()]
+
+
+def _lines(text: str, width: int) -> Iterator[str]:
     line = ""
     for word in text.split(" "):
         rest = word
@@ -135,12 +143,19 @@ def wrap(text: str, width: int, most: int = 20) -> list[str]:
             line = candidate
             continue
         if line:
-            lines.append(line)
+            yield line
         while width_of_text(rest) > width > 0:
-            head = set_cell_size(rest, width).rstrip()
+            head = _start(rest, width).rstrip()
             head = head or rest[0]
-            lines.append(head)
+            yield head
             rest = rest[len(head) :]
         line = rest
-    lines.append(line)
-    return lines if len(lines) <= most else [*lines[: most - 1], fit(f"{lines[most - 1]} {_ELLIPSIS}", width).rstrip()]
+    yield line
+
+
+def _start(text: str, width: int) -> str:
+    """Return the first `width` cells of `text`, as `set_cell_size` does, which reads all of a long text."""
+    size = 2 * width + _MARGIN
+    while size < len(text) and width_of_text(text[:size]) < width + _MARGIN:
+        size *= 2
+    return set_cell_size(text[:size], width)
