@@ -93,23 +93,27 @@ KINDS = [
     "job_completed",
     "job_failed",
 ]
-MESSAGES = st.fixed_dictionaries(
+
+
+def some_of(
+    always: dict[str, st.SearchStrategy[Any]], fields: dict[str, st.SearchStrategy[Any]]
+) -> st.SearchStrategy[Json]:
+    """Return messages with the fields `always` and a few of `fields`; to ask for each whether it is there is slow."""
+    pairs = st.one_of([st.tuples(st.just(name), value) for name, value in fields.items()])
+    return st.builds(
+        lambda first, more: first | dict(more), st.fixed_dictionaries(always), st.lists(pairs, max_size=12)
+    )
+
+
+MESSAGES = some_of(
     {"type": st.sampled_from(KINDS), "job_id": st.sampled_from(["a", "b", "dalle:s:0x1"])},
-    optional=NAMED | dict.fromkeys(("host", "errors"), JSON),
+    NAMED | dict.fromkeys(("host", "errors"), JSON),
 )
-SNAPSHOTS = st.fixed_dictionaries(
-    {
-        "type": st.just("snapshot"),
-        "jobs": st.lists(
-            st.fixed_dictionaries(
-                {"job_id": st.sampled_from(["a", "b", "c"])},
-                optional={name: each for name, each in NAMED.items() if name not in {"stages", "epoch"}}
-                | {"stages": STAGES},
-            ),
-            max_size=3,
-        ),
-    }
+JOBS = some_of(
+    {"job_id": st.sampled_from(["a", "b", "c"])},
+    {name: each for name, each in NAMED.items() if name != "epoch"} | {"stages": STAGES},
 )
+SNAPSHOTS = st.fixed_dictionaries({"type": st.just("snapshot"), "jobs": st.lists(JOBS, max_size=3)})
 
 
 def decoded(messages: Sequence[Json]) -> list[Frame]:
