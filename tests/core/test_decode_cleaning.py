@@ -21,10 +21,10 @@ HOSTILE += [*"\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066
 KEPT = ["a", " ", "é", "日", "\u200d", "\u200c", "🙂", "\u00a0", "ا"]
 
 
-@pytest.mark.parametrize("character", HOSTILE + SURROGATES, ids=lambda character: f"U+{ord(character):04X}")
-def test_a_hostile_character_is_removed_from_text(character: str) -> None:
-    assert clean(f" A{character}b\n") == " Ab\n"
-    assert clean(character) == ""
+def test_a_hostile_character_is_removed_from_text() -> None:
+    for character in HOSTILE + SURROGATES:
+        assert clean(f" A{character}b\n") == " Ab\n", f"U+{ord(character):04X}"
+        assert clean(character) == "", f"U+{ord(character):04X}"
 
 
 @pytest.mark.parametrize("text", ["", "plain", "two\nlines\tand a tab", *KEPT])
@@ -38,31 +38,27 @@ def sent(escaped: bool, **fields: Any) -> str:
 
 
 @pytest.mark.parametrize("escaped", [True, False])
-@pytest.mark.parametrize(
-    "character",
-    HOSTILE,
-    ids=lambda character: f"U+{ord(character):04X}",
-)
-def test_a_hostile_character_is_removed_everywhere(character: str, escaped: bool) -> None:
-    bad = f"a{character}b"
-    frame = sent(
-        escaped,
-        job_id=bad,
-        stage=bad,
-        message=bad,
-        producer=bad,
-        photo_id=bad,
-        details={bad: [bad, {bad: {"deep": bad}}], "more": [[bad]]},
-    )
-    event = decode_client(frame, LIMIT)
-    assert event == JobProgress(
-        job_id="ab",
-        phase="ab",
-        text="ab",
-        producer="ab",
-        photo_id="ab",
-        details={"ab": ["ab", {"ab": {"deep": "ab"}}], "more": [["ab"]]},
-    )
+def test_a_hostile_character_is_removed_everywhere(escaped: bool) -> None:
+    for character in HOSTILE:
+        bad = f"a{character}b"
+        frame = sent(
+            escaped,
+            job_id=bad,
+            stage=bad,
+            message=bad,
+            producer=bad,
+            photo_id=bad,
+            details={bad: [bad, {bad: {"deep": bad}}], "more": [[bad]]},
+        )
+        event = decode_client(frame, LIMIT)
+        assert event == JobProgress(
+            job_id="ab",
+            phase="ab",
+            text="ab",
+            producer="ab",
+            photo_id="ab",
+            details={"ab": ["ab", {"ab": {"deep": "ab"}}], "more": [["ab"]]},
+        ), f"U+{ord(character):04X}"
 
 
 def test_a_name_of_only_control_characters_is_rejected() -> None:
