@@ -1,4 +1,4 @@
-"""Estimates of what remains: engines behind one small protocol."""
+"""Estimates of the remaining time: engines that implement one small protocol."""
 
 from typing import Protocol
 
@@ -10,8 +10,8 @@ __all__ = ["EmaEngine", "Engine"]
 
 
 class Engine(Protocol):
-    """What estimates a job's remaining time. It is asked for snapshots, never while a report is taken in."""
+    """An estimator of a job's remaining time. Snapshots call it; the handling of a report never does."""
 
     def estimate(self, job: Job, now: Moment) -> Estimate:
-        """Say how far the job is and what remains of it; costs no I/O, and changes nothing."""
+        """Return the job's progress and remaining time, without I/O and side effects."""
         ...

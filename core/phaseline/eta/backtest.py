@@ -1,7 +1,7 @@
-"""Backtests: replays history through an engine and scores its estimates. Pure: lines in, scores out, no numpy.
+"""Replay history through an engine and score its estimates. Pure: lines in, scores out, no numpy.
 
-A run is asked about at 20 evenly spaced moments of its length. It teaches only once it has finished: runs that began
-before its end are estimated without it.
+Each run is estimated at 20 evenly spaced moments. The engine learns from a run only after its end, so runs that began
+before that are estimated without it.
 """
 
 import heapq
@@ -45,7 +45,7 @@ class _Phase(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Queue(msgspec.Struct, frozen=True, rename="camel"):
-    """Where a run waited: the batch, how many of its runs went on at once, and for how long this one waited."""
+    """A run's place in a queue: the batch, how many of its runs were active at once, and how long this one waited."""
 
     batch: int | str
     workers: Annotated[int, Meta(ge=1)]
@@ -66,17 +66,17 @@ _decoder: Final = msgspec.json.Decoder(_Line)
 
 
 class Past:
-    """A run of a trace; durations in milliseconds, 0 for a skipped phase.
+    """A run of a trace; durations are in milliseconds, 0 for a skipped phase.
 
     Attributes:
-        dur: Durations of the phases `names`; `skip` says which were skipped, `marks` what workers reported.
+        dur: Durations of the phases `names`; `skip` has whether each was skipped, `marks` the workers' reports.
         cov: Covariates.
-        start: When it began, in milliseconds, or its place in the order; `end` likewise.
-        queue: Where it waited before, or None.
+        start: Time of its start in milliseconds, or its place in the order; `end` likewise.
+        queue: Its place in a queue before that, or None.
     """
 
     def __init__(self, line: _Line, place: int) -> None:
-        """Take a line that is the `place`-th of its trace."""
+        """Create a run from the line `place` of its trace."""
         self.series, self.ok, self.cov = line.series, line.ok, line.covariates or {}
         self.names = [phase.name for phase in line.phases]
         self.skip = [phase.skipped for phase in line.phases]
@@ -91,7 +91,7 @@ class Past:
 
 
 class Situation:
-    """What is known at `t` milliseconds of a run: its phase `k` since `e`, the worker's last mark, what is finished."""
+    """The known state of a run after `t` ms: phase `k` for `e` ms, the worker's last mark, the finished phases."""
 
     def __init__(self, run: Past, t: float) -> None:
         """Return the known state of `run` at `t`."""
@@ -107,7 +107,7 @@ class Situation:
 
 
 class Replayable(Protocol):
-    """What can be replayed: `phaseline.eta.replay.Model`, and `Ema`."""
+    """An engine that can be replayed: `phaseline.eta.replay.Model` or `Ema`."""
 
     def learn(self, run: Past) -> None:
         """Learn from a finished run."""
@@ -118,7 +118,7 @@ class Replayable(Protocol):
         ...
 
     def query(self, state: Situation) -> tuple[float, tuple[float, float, float] | None, float | None]:
-        """Return what remains in milliseconds, the band or None, and the percent or None."""
+        """Return the remaining milliseconds, the band or None, and the percent or None."""
         ...
 
 
@@ -150,11 +150,11 @@ class Ema:
 
 
 class Estimates(msgspec.Struct, frozen=True):
-    """The estimates of one run, one for each moment; as shares of the run's length, but the percents.
+    """The estimates of one run, one for each moment. All but the percents are shares of the run's length.
 
     Attributes:
         place: Index of the run within its series.
-        points: What remains.
+        points: The remaining times.
         bands: p10 and p90, or None for an engine without a band.
     """
 
@@ -188,18 +188,18 @@ class Score(msgspec.Struct, frozen=True):
 
 
 def load(lines: Iterable[bytes | str]) -> list[Past]:
-    """Return the runs of a trace, JSON lines, in the order of their beginnings; those that took no time left out.
+    """Return the runs of a trace of JSON lines in the order of their starts, without those of zero duration.
 
     Raises:
-        msgspec.ValidationError: A line lacks what a run needs; the message says what and where.
-        msgspec.DecodeError: A line is no JSON.
+        msgspec.ValidationError: A line is not a valid run; the message has the cause and its place.
+        msgspec.DecodeError: A line is not JSON.
     """
     runs = [Past(_decoder.decode(line), place) for place, line in enumerate(lines) if line.strip()]
     return sorted((run for run in runs if 0 < run.total < inf), key=lambda run: run.start)
 
 
 def replay(runs: Sequence[Past], engine: Replayable, moments: int = MOMENTS) -> list[Estimates]:
-    """Ask `engine` about each run as if it were under way, and let each one teach once it has finished."""
+    """Have `engine` estimate each run as if it were active, and learn from each run after its end."""
     waiting: list[tuple[float, int, Past]] = []
     places: dict[str, int] = defaultdict(int)
     scored: list[Estimates] = []

@@ -1,10 +1,11 @@
-"""When a box is free: the time until all active and queued jobs of one host and queue have ended.
+"""Forecast when a box is free: the time until all active and queued jobs of one host and queue have ended.
 
-The time until the slots have taken and ended all jobs is listed (see `slots`) for several exponents, which say how much
-active jobs slow one another. The one under which earlier forecasts would have been the best is used.
+List scheduling (see `slots`) gives the time until the slots have ended all jobs. It is computed for several exponents,
+each a measure of how much active jobs slow one another. The exponent with the best earlier forecasts is used.
 
-A forecast is multiplied by the ratio of the true to the listed time at earlier looks, whose distribution is the band.
-Looks at one batch err together, so each batch counts as one observation, and older batches count less.
+The listed time is multiplied by the ratio of the true to the listed time at earlier looks; the distribution of these
+ratios gives the band. The errors of the looks at one batch are correlated, so each batch counts as one observation.
+Older batches count less.
 """
 
 from collections import deque
@@ -21,7 +22,7 @@ __all__ = ["Batch", "BoxScore", "Free", "Look", "Ratios", "box_free"]
 
 _VERSION: Final = 1
 _EXPONENTS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
-# Before anything is known; the others must be better by a tenth of their distance, once.
+# The exponent without any batches; another one must be better by a tenth of its distance.
 _FIRST_EXPONENT: Final = 0.5
 _EXPONENT_DOUBT: Final = 0.1
 _LEVELS: Final = (0.1, 0.5, 0.9)
@@ -30,12 +31,12 @@ _MOST_BATCHES: Final = 64
 _SLOTS_OF: Final = 4  # batches
 _LOOKS: Final = 10  # moments of a batch, evenly spaced
 _MOST_LOOKS: Final = 200
-# Before anything is known: two batches whose ratios are log-normal about 1 with this standard deviation of the log.
+# The prior: two batches whose ratios are log-normal about 1 with this standard deviation of the log.
 _PRIOR_BATCHES: Final = 2.0
 _PRIOR_SD: Final = 0.6
 _PRIOR: Final = tuple(NormalDist(0, _PRIOR_SD).inv_cdf((i + 0.5) / _LOOKS) for i in range(_LOOKS))
 _LEAST_MS: Final = 1.0
-# No single look counts as further off, of the log.
+# Maximum error of a single look, as a log ratio.
 _MOST_OFF: Final = 5.0
 
 
@@ -81,8 +82,8 @@ class _Ended(msgspec.Struct, frozen=True, array_like=True):
     """An ended batch.
 
     Attributes:
-        slots: Most active jobs.
-        crowd: The active jobs that a job met, itself included.
+        slots: Maximum number of active jobs.
+        crowd: Mean number of active jobs that a job met, itself included.
         logs: By look and exponent, the logs of the ratios.
         error: See `BoxScore`.
         coverage: See `BoxScore`.
@@ -96,7 +97,7 @@ class _Ended(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def sound(self) -> bool:
-        """Whether these are numbers that a batch can have led to."""
+        """Whether the values are plausible; those of a damaged record may not be."""
         whole = bool(self.logs) and all(len(row) == len(_EXPONENTS) for row in self.logs)
         numbers = (self.crowd, self.error, self.coverage, *(value for row in self.logs for value in row))
         return whole and all(map(isfinite, numbers)) and self.crowd >= 1 and self.error >= 0 and self.slots >= 1
@@ -108,10 +109,10 @@ class _StoredRatios(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Ratios:
-    """What earlier batches of a host and queue teach about forecasts."""
+    """The ratios of true to listed time in earlier batches of a host and queue."""
 
     def __init__(self) -> None:
-        """Begin without batches."""
+        """Start without batches."""
         self._ended: deque[_Ended] = deque(maxlen=_MOST_BATCHES)
         self._settle()
 
@@ -124,7 +125,7 @@ class Ratios:
         return Look(at_ms, len(box.active), listed, Free(point, low, high))
 
     def learn(self, looks: Sequence[Look], free_ms: float) -> None:
-        """Learn from a batch: the looks at the same set of jobs, oldest first, and when the last of them ended."""
+        """Learn from a batch: the looks at one set of jobs, oldest first, and the time when the last job ended."""
         looks = _spread(looks, free_ms)
         active = [look.active for look in looks if look.active]
         if not active:
@@ -138,14 +139,14 @@ class Ratios:
             logs.append(tuple(min(max(value, -_MOST_OFF), _MOST_OFF) for value in ratios))
             errors.append(abs(look.free.point_ms - left_ms) / length_ms)
             inside.append(look.free.low_ms <= left_ms <= look.free.high_ms)
-        # As a job meets them: twice as many jobs meet a crowd of two.
+        # The mean over jobs, not over looks: a crowd of two is met by two jobs.
         crowd = sum(count * count for count in active) / sum(active)
         self._ended.append(_Ended(max(active), crowd, tuple(logs), median(errors), sum(inside) / len(inside)))
         self._settle()
 
     @property
     def slots(self) -> int:
-        """The number of slots, as far as is known: the most active jobs of the latest batches; at least 1."""
+        """The number of slots, estimated as the maximum number of active jobs in the latest batches; at least 1."""
         return max([1, *(each.slots for each in list(self._ended)[-_SLOTS_OF:])])
 
     @property
@@ -164,7 +165,7 @@ class Ratios:
         return _EXPONENTS[self._chosen]
 
     def _settle(self) -> None:
-        """Compute what forecasts use of the batches."""
+        """Compute the exponent, crowds and levels that forecasts use."""
         ages = range(len(self._ended) - 1, -1, -1)
         weighted = [(2.0 ** (-age / _HALF_LIFE), each) for age, each in zip(ages, self._ended, strict=True)]
         self._crowds = sum(weight for weight, _ in weighted), sum(weight * each.crowd for weight, each in weighted)
@@ -185,14 +186,14 @@ class Ratios:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Return the result of `encode` as it was.
+        """Return the ratios that `encode` encoded.
 
         Raises:
-            ValueError: It was not made by this version, or is damaged. Begin without batches.
+            ValueError: `data` is damaged or from another version. Start without batches.
         """
         kept = msgspec.msgpack.decode(data, type=_StoredRatios)  # its errors are ValueErrors
         if kept.version != _VERSION or not all(each.sound for each in kept.batches):
-            raise ValueError(f"the state of a box, version {kept.version}, is not valid; begin without batches")
+            raise ValueError(f"the state of a box, version {kept.version}, is not valid; start without batches")
         ratios = cls()
         ratios._ended.extend(kept.batches)
         ratios._settle()
@@ -203,12 +204,12 @@ class Batch:
     """The looks at a box since its last job arrived, until it is free."""
 
     def __init__(self) -> None:
-        """Begin without a look."""
+        """Start without looks."""
         self._jobs: frozenset[str] = frozenset()
         self._looks: list[Look] = []
 
     def add(self, look: Look, jobs: Collection[str]) -> None:
-        """Add a look at a box with these active and queued jobs; a new job begins another batch."""
+        """Add a look at a box with these active and queued jobs; a new job starts another batch."""
         if not self._jobs.issuperset(jobs):
             self._looks.clear()
             self._jobs = frozenset(jobs)
@@ -222,14 +223,14 @@ class Batch:
         return self._jobs
 
     def end(self, free_ms: float) -> Sequence[Look]:
-        """Return the looks of the batch whose last job ended at `free_ms`, and begin another one."""
+        """Return the looks of the batch whose last job ended at `free_ms`, and start another one."""
         looks = [look for look in self._looks if look.at_ms < free_ms]
         self._jobs, self._looks = frozenset(), []
         return looks
 
 
 def box_free(box: Box | None, learned: Ratios) -> Free | None:
-    """Return when a box is free; None if it is free already, or if the remaining time of one of its jobs is unknown."""
+    """Return the time until a box is free; None if it is free, or if the remaining time of a job is unknown."""
     return learned.look(0.0, box).free if box is not None and (box.active or box.queued) else None
 
 

@@ -1,4 +1,4 @@
-"""Replays batches of queued runs, and scores the forecasts of when their box is free; see `phaseline.eta.box`."""
+"""Replay batches of queued runs, and score the forecasts of when their box is free; see `phaseline.eta.box`."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -56,9 +56,10 @@ class _Batch(NamedTuple):
 
 
 def replay_boxes(runs: Sequence[Past], engine: Replayable, ratios: Ratios | None = None) -> list[Forecast]:
-    """Ask about each batch at ten evenly spaced moments; runs and batches teach once they have ended.
+    """Forecast each batch at ten evenly spaced moments; learn from runs and batches after their ends.
 
-    Runs without a queue teach, too. Batches that overlap in time are taken to have a box each, with the same ratios.
+    Runs without a queue are learned from, too. Batches that overlap in time are assumed to have separate boxes with the
+    same ratios.
     """
     learned = Ratios() if ratios is None else ratios
     batches = _batches(runs)
@@ -74,7 +75,7 @@ def replay_boxes(runs: Sequence[Past], engine: Replayable, ratios: Ratios | None
     def end(place: int, free_ms: float) -> Callable[[], None]:
         return lambda: learned.learn(looks[place].end(free_ms), free_ms)
 
-    # At the same time, runs teach first, then their batch does; the sort is stable.
+    # At the same time, learn from the runs before the batch; the sort is stable.
     happens = [(run.end, learn(run)) for run in runs if run.ok]
     happens += [(batch.free_ms, end(place, batch.free_ms)) for place, batch in enumerate(batches)]
     for place, (_, began_ms, free_ms) in enumerate(batches):

@@ -28,7 +28,7 @@ class EmaEngine:
         self._statistics = statistics
 
     def estimate(self, job: Job, now: Moment) -> Estimate:
-        """See `phaseline.eta.Engine`. The band is None, as an average has no spread."""
+        """See `phaseline.eta.Engine`. The band is None, because an average has no spread."""
         known, workflow = self._statistics.averages, job.workflow
         averages = [known.get((workflow.name, phase.name)) for phase in job.phases]
         samples = [average for average in averages if average is not None]

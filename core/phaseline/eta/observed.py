@@ -1,4 +1,4 @@
-"""What the model needs to know of a job: plain data, in milliseconds, bounded, with no doubtful number in it."""
+"""The model's input about a job: plain, bounded data in milliseconds, without implausible numbers."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -30,14 +30,14 @@ MAX_MS: Final = 1e12
 _NS_PER_MS: Final = 1e6
 
 Mark = tuple[float, float]
-"""After so many milliseconds of a phase, so much of it was done (a fraction from 0 to 1)."""
+"""Milliseconds since the start of a phase, and the fraction of it that was done by then, from 0 to 1."""
 
 
 class Step(msgspec.Struct, frozen=True):
     """A phase that has ended.
 
     Attributes:
-        ms: What it took; None when nobody knows.
+        ms: Its duration; None if unknown.
         skipped: Whether it was skipped.
     """
 
@@ -51,7 +51,7 @@ class Run(msgspec.Struct, frozen=True):
 
     Attributes:
         covariates: Facts from the reporter that may affect its length; any JSON.
-        marks: By phase, what its worker reported of its progress, beginning with the first report; may be empty.
+        marks: By phase, its worker's reports of progress, beginning with the first one; may be empty.
     """
 
     workflow: str
@@ -65,14 +65,14 @@ class Observed(msgspec.Struct, frozen=True):
     """The known state of an active job.
 
     Attributes:
-        done: The phases that are over.
-        current: The phase that it is in; None between two of them.
-        later: The phases that may still come, in order.
-        declared: Whether no other phases than these are to come.
+        done: The finished phases.
+        current: The current phase; None between two of them.
+        later: The phases that may follow, in order.
+        declared: Whether no phases but these may follow.
         elapsed_ms: Time in the job.
         phase_ms: Time in the current phase.
         mark: The worker's latest report of progress in the current phase.
-        marks: Those of its earlier ones that were kept, and the first; see `phaseline.eta.model.pace`.
+        marks: The first of its earlier reports, and those that were stored; see `phaseline.eta.model.pace`.
         reported: Whether it has reported progress in any phase.
     """
 
@@ -98,7 +98,7 @@ def clean_ms(value: float | None) -> float | None:
 
 
 def known_of(job: Job) -> dict[str, Any]:
-    """Return what may affect a job's length: facts from its reporter, and its host."""
+    """Return the facts that may affect a job's duration: those from its reporter, and its host."""
     return {**job.info, "host": job.host} if job.host and "host" not in job.info else job.info
 
 
@@ -135,13 +135,13 @@ def observe(job: Job, now: Moment) -> Observed:
 
 
 def progress_of(phase: Phase, phase_ms: float) -> tuple[Mark | None, tuple[Mark, ...]]:
-    """Return the worker's latest report of progress in a phase that has taken `phase_ms`, and those that were kept."""
+    """Return the worker's latest report of progress in a phase that has taken `phase_ms`, and the stored ones."""
     mark = (min(phase.reported_ns / _NS_PER_MS, phase_ms), min(1.0, phase.progress / 100)) if phase.progress else None
     return mark, tuple((min(ms, phase_ms), min(1.0, fraction)) for ms, fraction in marks_of(phase))
 
 
 def finished(job: Job) -> Run | None:
-    """Return what `job` teaches, or None: only one that ended well, and did its work itself, teaches anything."""
+    """Return the data to learn from `job`; None unless it completed with a measured phase and was not a cache hit."""
     if job.state is not State.COMPLETED or job.cache_hit:
         return None
     over = [phase for phase in job.phases if phase.state in {PhaseState.DONE, PhaseState.SKIPPED}]
@@ -160,6 +160,6 @@ def _step(phase: Phase) -> Step:
 
 
 def marks_of(phase: Phase) -> tuple[Mark, ...]:
-    """Return what the worker reported of a phase's progress: the first report, and those that were kept."""
+    """Return the worker's reports of a phase's progress: the first one, and those that were stored."""
     kept = phase.marks if phase.first is None else (phase.first, *phase.marks)
     return tuple((ns / _NS_PER_MS, percent / 100) for ns, percent in kept)

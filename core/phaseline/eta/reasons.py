@@ -1,4 +1,4 @@
-"""Why an estimate moved: a sentence for the user, from two consecutive looks at a job."""
+"""Explain why an estimate moved: a sentence for the user, from two consecutive looks at a job."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,11 +16,11 @@ MAX_REASONS: Final = 5
 _SHARE: Final = 0.1
 _NS_PER_MS: Final = 1e6
 _NS_PER_SECOND: Final = 1e9
-# Clients show times in seconds, so a smaller change says nothing.
+# Clients show times in seconds, so a smaller change would be invisible.
 _LEAST_NS: Final = 1_000_000_000
-# A shorter time before a mark says nothing.
+# Minimum time before a mark that is worth showing.
 _SHORT_MS: Final = 1000
-# Ratios to the usual time from which a phase, or the run so far, is called slow or quick.
+# Ratios to the usual time from which a phase, or the run so far, is described as slow or quick.
 _SLOW: Final = 1.15
 _QUICK: Final = 0.87
 _TENTH: Final = 0.1
@@ -38,7 +38,7 @@ class Reasons:
     """The latest reasons for each active job."""
 
     def __init__(self, max_jobs: int = _JOBS) -> None:
-        """Begin without jobs; beyond `max_jobs`, forget the job that was not looked at for longest."""
+        """Start without jobs; beyond `max_jobs`, forget the job whose last look is the oldest."""
         self._max = max_jobs
         self._jobs: OrderedDict[str, tuple[_Look, deque[Reason]]] = OrderedDict()
 

@@ -1,7 +1,7 @@
-"""The model behind the interface that replays traces: see `phaseline.eta.backtest.Replayable`.
+"""The model behind the interface for replaying traces: see `phaseline.eta.backtest.Replayable`.
 
 `Model` describes each moment to the engine. `Live` drives what a server drives: a job, its events, and the estimates
-in between. Both must score the same; if they do not, users see something else than what was measured.
+in between. Both must have the same scores; otherwise users see other estimates than those that were measured.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,15 +20,15 @@ __all__ = ["Answer", "Clock", "Live", "Model"]
 
 _NS_PER_MS: Final = 1e6
 _WORKFLOW: Final = "replay"
-# A run is asked about once a virtual second, in runs of more seconds as often as this, evenly spaced.
+# Maximum number of estimates per run, evenly spaced; a shorter run is estimated once per virtual second.
 _MOST_ASKED: Final = 40
 
 Answer = tuple[float, tuple[float, float, float] | None, float]
-"""What remains in milliseconds, its band or None, and percent."""
+"""The remaining milliseconds, their band or None, and the percent."""
 
 
 class _Overlapping:
-    """The runs that have begun and have not taught yet."""
+    """The runs that have begun and have not been learned from."""
 
     def __init__(self) -> None:
         """Start without runs."""
@@ -43,12 +43,12 @@ class _Overlapping:
                 yield other, ms
 
     def end(self, run: Past) -> None:
-        """Record that a run teaches."""
+        """Record that a run is learned from."""
         self._begun.pop(_job_id(run), None)
 
 
 class Model:
-    """Answers by what is known at a moment; percent never falls within a run."""
+    """Estimates from the known state at a moment; percent never falls within a run."""
 
     by_length = True
 
@@ -105,13 +105,13 @@ class Model:
 
 
 class Clock(Model):
-    """The same, asked by someone who watches the clock: see `Progress.ask`."""
+    """A `Model` whose draws are not weighted by length; see `by_length` in `Progress.ask`."""
 
     by_length = False
 
 
 class Live:
-    """Answers as a server does: a job takes the events of the run, each followed by an estimate, on a virtual clock."""
+    """Estimates as a server does: applies a run's events to a job on a virtual clock, with an estimate after each."""
 
     def __init__(self) -> None:
         """Start without history."""
@@ -126,7 +126,7 @@ class Live:
         self._engine.learn(_job_at(run, inf))
 
     def begin(self, run: Past) -> None:
-        """Start a job, whose events come when it is asked about later moments."""
+        """Start a job; its events are applied when a later moment is queried."""
         for active, ms in self._overlapping.begin(run):
             estimate = self._engine.estimate(_job_at(active, ms), _moment(ms))
             self._engine.watch(_job_id(active), round(ms * _NS_PER_MS), estimate)
@@ -148,7 +148,7 @@ class Live:
 
 
 def _answer(estimate: Estimate, percent: float, elapsed_ms: float) -> Answer:
-    """Return an answer; where nothing is known, the elapsed time once more (Gott 1993), for a score needs a number."""
+    """Return an answer. An unknown estimate becomes the elapsed time (Gott 1993), because a score needs a number."""
     if estimate.remaining_ns is None or estimate.low_ns is None or estimate.high_ns is None:
         return elapsed_ms, None, percent
     point, low, high = (ns / _NS_PER_MS for ns in (estimate.remaining_ns, estimate.low_ns, estimate.high_ns))
@@ -156,12 +156,12 @@ def _answer(estimate: Estimate, percent: float, elapsed_ms: float) -> Answer:
 
 
 def _job_id(run: Past) -> str:
-    """Return a name of a run that no other run has at the time."""
+    """Return a name for a run that no other run has at the time."""
     return f"{run.series} {id(run)}"
 
 
 def _job_at(run: Past, ms: float) -> Job:
-    """Return the job of a run after so much of it."""
+    """Return the job of a run as it is after `ms` milliseconds."""
     job = Job(_job_id(run))
     for at, event in _events(run, job.job_id):
         if at <= ms:
@@ -174,7 +174,7 @@ def _moment(ms: float) -> Moment:
 
 
 def _events(run: Past, job_id: str) -> Iterator[tuple[float, Event]]:
-    """Yield what a worker reports of a run, and when, in milliseconds; each phase ends before the next one begins."""
+    """Yield a worker's reports of a run with their times in milliseconds; each phase ends before the next begins."""
     yield (
         0.0,
         JobStarted(
@@ -196,7 +196,7 @@ def _events(run: Past, job_id: str) -> Iterator[tuple[float, Event]]:
 
 
 def _marked(marks: Sequence[Mark], ms: float) -> Phase:
-    """Return a phase whose worker has reported `marks`, as far as they came within `ms`."""
+    """Return a phase with the reports in `marks` up to `ms`."""
     phase = Phase("", entered_ns=0)
     for at, fraction in marks:
         if at <= ms:

@@ -1,8 +1,8 @@
-"""How the slots of a machine take jobs, and how long that goes on.
+"""Simulate how the slots of a machine take jobs, and how long this lasts.
 
 The slots take the jobs in order, each as soon as it is free (list scheduling: Graham 1966). Jobs on one machine slow
-one another: of m active jobs, each proceeds at the rate m^-a. The exponent a is 0 where each has hardware of its own,
-and 1 where all share it (processor sharing: Kleinrock 1967).
+one another: of m active jobs, each proceeds at the rate m^-a. The exponent a is 0 if each has separate hardware, and 1
+if all share it (processor sharing: Kleinrock 1967).
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,12 +17,12 @@ __all__ = ["Active", "Box", "box_of", "listed_ms"]
 
 _NS_PER_MS: Final = 1e6
 _LEAST_MS: Final = 1.0
-# Of a longer queue, the first jobs are taken to be spread evenly over the slots; that errs by less than one job.
+# In a longer queue, the first jobs are assumed to be spread evenly over the slots; the error is less than one job.
 _MOST_LISTED: Final = 200
 
 
 class Active(NamedTuple):
-    """An active job: the time since its start, and the estimate of what remains."""
+    """An active job: the time since its start, and its estimated remaining time."""
 
     elapsed_ms: float
     remaining_ms: float
@@ -65,8 +65,9 @@ def box_of(slots: int, active: Iterable[tuple[int, Estimate]], queued: Iterable[
 def listed_ms(box: Box, exponent: float, crowd: float) -> float:
     """Return the time in milliseconds until all jobs have ended when the slots take them in order.
 
-    Each job's time is converted to work: the time that it takes alone. A new job's estimate stands on earlier runs,
-    which met `crowd` jobs; as the job proceeds, the estimate stands more and more on its own pace, among those of now.
+    Each job's time is converted to work: the time that it takes alone. A new job's estimate is based on earlier runs,
+    which met `crowd` jobs. As the job proceeds, it is based more and more
+    on the job's own pace, beside the jobs that are active now.
 
     Args:
         box: The jobs.
@@ -94,7 +95,7 @@ def listed_ms(box: Box, exponent: float, crowd: float) -> float:
 
 
 def _shortened(box: Box) -> Sequence[float]:
-    """Return the queue, of which all but the last jobs are replaced by as many equal ones as there are slots."""
+    """Return the queue, in which all but the last jobs are replaced by equal ones, one for each slot."""
     if len(box.queued) <= max(_MOST_LISTED, box.slots):
         return box.queued
     first, last = box.queued[:-_MOST_LISTED], box.queued[-_MOST_LISTED:]

@@ -1,11 +1,15 @@
 """The `model` engine: a Bayesian mixture over log-normal phases. Needs numpy; `phaseline.eta` itself does not.
 
-How a question is answered, in the order of the modules: `history` keeps the last runs of a series, `covariates` and
-`design` make columns of their facts, `fit` says where each phase lies, with what other series lend (`lent`),
-`levels` where the series is going, `components` mixes that with recent runs, surprise, similar series and ignorance,
-`pace` extrapolates the worker's progress, `inference` conditions on all that and draws the rest of the run, `band`
-sets the levels of its ends, `overdue` counts active jobs among its misses, `predictor` and `engine` tie it to runs and
-jobs, `store` bounds it all.
+An estimate passes through the modules in this order:
+
+- `history` stores the last runs of a series.
+- `covariates` and `design` turn the facts of these runs into columns.
+- `fit` estimates each phase, with priors from other series (`lent`); `levels` estimates the trend.
+- `components` mixes these with recent runs, outliers, similar series and a prior without knowledge.
+- `pace` extrapolates the worker's progress.
+- `inference` conditions on all of this, and draws the rest of the run.
+- `band` sets the levels of the band's ends; `overdue` counts active jobs among its misses.
+- `predictor` and `engine` apply all of this to runs and to jobs; `store` bounds the memory.
 """
 
 from phaseline.eta.model.engine import ModelEngine

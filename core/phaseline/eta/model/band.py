@@ -1,8 +1,8 @@
-"""The levels that stand for the band's p10 and p90: they move until the truth lies outside as often as it should.
+"""The quantile levels used for the band's p10 and p90, adapted until the truth is outside as often as it should be.
 
 Adaptive conformal inference (Gibbs and Candes 2021): after each run, an end's level moves by pace * (0.1 - share of the
-looks at which the truth lay beyond that end). The upper end has a level of its own for a run's first moments, which
-are asked about most and known of least.
+looks at which the truth was beyond that end). The upper end has a separate level for a run's first moments, which are
+queried most and hardest to predict.
 """
 
 from functools import lru_cache
@@ -14,15 +14,16 @@ __all__ = ["EARLY", "Band", "Outside"]
 _LEVEL: Final = 0.1
 _LEAST: Final = 0.0005
 _MOST: Final = 0.4
-# The first steps are longer, and fall with the root of the number of runs.
+# The first steps are larger; they shrink with the square root of the number of runs.
 _FIRST_PACE: Final = 0.2
-# A run's first moments, as shares of its length; halfway to the rest of it at the share that is called `_PAST`.
+# A run's first moments, as shares of its length. At the share `_PAST`, the levels of these and of the rest weigh the
+# same.
 EARLY: Final = (0.005, 0.01, 0.02)
 _PAST: Final = 0.03
 
 
 class Outside(NamedTuple):
-    """The shares of the looks at a run at which the truth lay below the band, above it, and above it early."""
+    """The shares of looks at a run with the truth below the band, above it, and above it in the first moments."""
 
     below: float
     above: float
@@ -33,10 +34,10 @@ class Band(NamedTuple):
     """Levels.
 
     Attributes:
-        below: What stands for p10.
-        above: How far under 1 the level is that stands for p90.
-        early: The same in a run's first moments.
-        runs: From how many runs.
+        below: The level used for p10.
+        above: 1 minus the level used for p90.
+        early: Like `above`, in a run's first moments.
+        runs: The number of runs that adapted the levels.
     """
 
     below: float = _LEVEL
@@ -46,26 +47,26 @@ class Band(NamedTuple):
 
     @property
     def sound(self) -> bool:
-        """Whether all are levels; NaN is none."""
+        """Whether all are valid levels; NaN is not."""
         return all(0 < level < 0.5 for level in self[:3]) and self.runs >= 0  # noqa: PLR2004
 
     def moved(self, outside: Outside, pace: float) -> "Band":
-        """Return the levels after a run, by steps that fall to `pace`."""
+        """Return the levels after a run; the size of the steps falls to `pace`."""
         step = max(pace, _FIRST_PACE / sqrt(1 + self.runs))
         pairs = zip(self[:3], outside, strict=True)
         levels = [min(max(level + step * (_LEVEL - share), _LEAST), _MOST) for level, share in pairs]
         return Band(levels[0], levels[1], levels[2], self.runs + 1)
 
     def missed(self, count: int, pace: float) -> "Band":
-        """Return the levels as if `count` more runs had lain above the band, and as often below it as they should."""
+        """Return the levels as after `count` more runs above the band, with the expected share below it."""
         return _missed(self, count, pace) if count else self
 
     def beside(self, other: "Band") -> "Band":
-        """Return the means of both."""
+        """Return the means of these levels and the other ones."""
         return Band((self.below + other.below) / 2, (self.above + other.above) / 2, (self.early + other.early) / 2)
 
     def top(self, share: float) -> float:
-        """Return the level of the upper end when about this share of the run has gone by."""
+        """Return the level of the upper end after about this share of the run."""
         past = (share / _PAST) ** 2
         return (self.early + past * self.above) / (1 + past)
 

@@ -1,8 +1,8 @@
-"""The mixture that a run is taken to come from: what each component says of every phase.
+"""The mixture model of a run: each component's distribution of every phase.
 
-A component says where each phase's log length lies (`centre`), how it scatters (`scatter`), how far the whole run may
-be faster or slower (`speed`), how probably the phase is skipped (`skip`), and how far it is trusted (`log_weight`).
-All of it but what covariates do is the same for all runs of a series: a `Blend`, which many a `Mixture` shares.
+For each phase, a component has a mean log length (`centre`), its standard deviation (`scatter`) and the probability of
+a skip (`skip`). For the whole run, it has the deviation of the run's speed (`speed`) and a weight (`log_weight`).
+All of this but the effect of the covariates is the same for all runs of a series: a `Blend`, which `Mixture`s share.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,22 +28,22 @@ _ANALOGS_FROM: Final = 3
 _ANALOGS_HALF: Final = 10
 _ANALOG_SPEED: Final = 0.3
 _ANALOG_SAME: Final = 0.95
-# What a run that was like an earlier one is worth when the series stays where it is.
+# Trust in the expert without a trend at which earlier runs, as components, get their full weight.
 _ANALOG_TRUST: Final = 0.75
 _STRANGER_SD: Final = 2.0
 _STRANGER_WEIGHT: Final = 0.02
-# With neither earlier runs nor like series, a run's phases are taken to be alike, and it to be of any length.
+# Without earlier runs and other series, phases are assumed to be alike, and the run's length almost arbitrary.
 _ALONE_SD: Final = 0.7
 _ALONE_SPREAD: Final = 6.0
 
 
 class Strangers(NamedTuple):
-    """What a workflow's series have in common.
+    """The distribution of phases over a workflow's series.
 
     Attributes:
         level: Mean log milliseconds of a phase.
-        spread: How the series scatter about it.
-        series: How many there are.
+        spread: Standard deviation of the series' means.
+        series: Number of series.
     """
 
     level: float
@@ -51,15 +51,15 @@ class Strangers(NamedTuple):
     series: int = 0
 
 
-# With nothing known at all, a phase takes a second, more or less: half of them between a fifth of one and five.
+# Prior of a phase without any data: about 1 s, with half the probability between 0.2 s and 5 s.
 IGNORANT: Final = Strangers(log(1000.0), 2.5)
 
 Donor = tuple[float, Fit]
-"""How alike another series is, and what it says."""
+"""The similarity of another series, and its fit."""
 
 
 class _Moved(NamedTuple):
-    """Which components' centres a fit's covariates move, and where its phases are."""
+    """The components whose centres depend on a fit's covariates, and the columns of its phases."""
 
     rows: slice
     fit: Fit
@@ -67,29 +67,30 @@ class _Moved(NamedTuple):
 
 
 class Blend:
-    """`k` components for the runs of a series with the same `p` phases, apart from what their covariates do.
+    """`k` components for the runs of a series with the same `p` phases, without the effect of their covariates.
 
     Attributes:
         centre: shape (k, p), as `scatter` and `skip`.
-        usual_skip: How probably each phase is skipped; shape (p,).
-        speed: Squared; shape (k,), as `log_weight`.
-        doubted: How much of the doubt about the covariates' work adds to the square of `speed`; shape (k,).
+        usual_skip: Probability that each phase is skipped; shape (p,).
+        speed: Variance of the whole run's speed; shape (k,), as `log_weight`.
+        doubted: Factor by which the uncertainty of the covariates' effect is added to that variance; shape (k,).
         cap: Upper bounds of the log lengths; shape (p,).
-        own: What the series itself says, or None.
-        moved: Whose covariates move what.
-        known: Whether anything is known of such runs.
-        runs: Runs of its own series behind it.
-        borrowed: Runs of like series behind it; without any, of one run each of its workflow's series.
+        own: The fit of the series itself, or None.
+        moved: The fits whose covariates move components.
+        known: Whether there are earlier runs or other series to learn from.
+        runs: Number of runs of the series itself.
+        borrowed: Number of runs of similar series that it is based on; without any, one for each series of the
+            workflow.
     """
 
     def __init__(self, names: Sequence[str], fit: Fit | None, donors: Sequence[Donor], strangers: Strangers) -> None:
-        """Blend what is known.
+        """Blend all that is known.
 
         Args:
             names: The phases, in order.
-            fit: What the series says.
-            donors: Other series, the likest first; none once it has twelve runs.
-            strangers: What any series of its workflow takes.
+            fit: The fit of the series itself, or None.
+            donors: Other series, the most similar first; none once the series has twelve runs.
+            strangers: The distribution of phases over the workflow's series.
         """
         p, level, alone = len(names), strangers.level, not (fit or donors or strangers.series)
         self.names = names
@@ -153,7 +154,7 @@ class Blend:
         self.cap = pick.of(fit.cap, level + 12.0)
 
     def _add_analogs(self, fit: Fit, pick: "_Picked", own: Floats, trust: float) -> None:
-        """Add each earlier run as a component of its own: which phases go together, and how, no mean can tell.
+        """Add each earlier run as a component, because means do not show which phases vary together.
 
         A kernel density (Rosenblatt 1956) in the space of all phases; its width falls as n^(-1/5), Silverman's rule.
         """
@@ -184,7 +185,7 @@ class Blend:
 
 
 class Mixture:
-    """A blend for one run, moved by its covariates; attributes as there, but `speed`, which is a standard deviation."""
+    """A blend, moved by a run's covariates. Attributes are those of `Blend`, but `speed` is a standard deviation."""
 
     def __init__(self, blend: Blend, known: Mapping[str, Value]) -> None:
         """Move `blend` to a run with these covariates."""

@@ -1,7 +1,7 @@
-"""Covariates: what the reporter says of a job that may bear on its length, as columns of numbers.
+"""Covariates: facts from the reporter that may affect a job's duration, as columns of numbers.
 
 Numbers become `sign(x) log(1 + |x|)`, so that a slope is a power law; texts and booleans become a 0/1 column for
-each of 2 to 8 values that came twice. Everything else is passed over, and everything is bounded.
+each of 2 to 8 values that occurred twice. All else is ignored, and everything is bounded.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,9 @@ from typing import Any, Final
 
 __all__ = ["MAX_KEYS", "Value", "read"]
 
-# So many keys are looked at in a job, the first ones, and so many are kept in a series.
+# Maximum number of keys that are used of a job, and stored for a series.
 MAX_KEYS: Final = 16
+# Maximum number of keys of a job, or of a nested object, that are examined.
 _LOOKED_AT: Final = 64
 _KEY_LENGTH: Final = 60
 _TEXT_LENGTH: Final = 40
@@ -21,7 +22,7 @@ Value = float | str
 
 
 def read(covariates: Mapping[str, Any]) -> dict[str, Value]:
-    """Return what can be used of `covariates`, whatever JSON they are; inner objects are read one level deep."""
+    """Return the usable part of `covariates`, which may be any JSON; nested objects are read one level deep."""
     found: dict[str, Value] = {}
     for key, value in list(covariates.items())[:_LOOKED_AT]:
         inner = list(value.items())[:_LOOKED_AT] if isinstance(value, Mapping) else None

@@ -18,7 +18,7 @@ _NUMBER_SD: Final = 0.5
 _TEXT_SD: Final = 0.3
 _DEVIATION: Final = 0.7
 _NOISE_VARIANCE: Final = 0.0625
-# So many runs' worth of more noise is taken for there when runs are few, and slopes easily follow chance.
+# With n runs, 1 + this / n times the noise is assumed: slopes of few runs easily follow chance.
 _NOISE_RUNS: Final = 4.0
 _INTERCEPT_SD: Final = 10.0
 
@@ -28,7 +28,7 @@ Column = tuple[str, str | None]
 
 
 class Design:
-    """Which columns a series has: one for each number that varies, one for each of 2 to 8 texts that came twice.
+    """The columns of a series: one for each number that varies, and one for each of 2 to 8 texts that occurred twice.
 
     Attributes:
         keys: The columns.
@@ -57,21 +57,21 @@ class Design:
         self.rows: Floats = np.where(given, raw - self._centre, 0.0)
 
     def row(self, known: Mapping[str, Value]) -> Floats:
-        """Return a run's columns, centred; a number that is missing is taken for the mean."""
+        """Return a run's columns, centred; a missing number is replaced by the mean."""
         raw = [_number(known.get(key), level) for key, level in self.keys]
         row = [0.0 if isnan(value) else value - mean for value, mean in zip(raw, self._means, strict=True)]
         return np.array(row)
 
 
 def _number(value: Value | None, level: str | None) -> float:
-    """Return a covariate's value in the column of `level`, or in that of its numbers when that is None."""
+    """Return a covariate's value in the column of the text `level`, or in its number column if `level` is None."""
     if level is not None:
         return float(value == level)
     return value if isinstance(value, float) else nan
 
 
 def _levels(values: Sequence[Value | None]) -> list[str | None]:
-    """Return what columns a covariate has: None for one of its numbers, a text for one of that text."""
+    """Return the columns of a covariate: None for its number column, a text for the column of that text."""
     levels: list[str | None] = []
     if len({value for value in values if isinstance(value, float)}) > 1:
         levels.append(None)
@@ -93,9 +93,9 @@ def slopes(
     Args:
         design: The columns.
         x: Log durations less their phase's mean, 0 where unknown; shape (runs, phases).
-        ran: Where they are known.
-        share: Which share of a run the phases take; shape (phases,).
-        weights: Of the runs.
+        ran: Whether they are known; shape (runs, phases).
+        share: Share of a run that each phase takes; shape (phases,).
+        weights: Weights of the runs; shape (runs,).
         prior: Prior means of the slopes; shape (columns, phases).
         sd: Their standard deviations; shape (columns,).
     """

@@ -28,26 +28,28 @@ _NUMBERED: Final = re.compile(r"[\s#]\d{1,6}$")
 
 
 class ModelEngine:
-    """Estimates jobs by what earlier ones took. Not for several threads at once."""
+    """Estimates jobs from the durations of earlier ones. Not thread-safe."""
 
     def __init__(self, max_series: int = MAX_SERIES, *, by_length: bool = True) -> None:
         """Create an engine without history.
 
         Args:
             max_series: Maximum number of series; the least recently used one is forgotten.
-            by_length: Weigh by length, which makes the error relative to a run's length least; see `Progress.ask`.
+            by_length: Weight the draws by 1/length, which minimizes the error relative to a run's length; see
+                `Progress.ask`.
         """
         self._store = Store(max_series)
         self._predictor = Predictor(self._store, by_length=by_length)
         self._outlooks: OrderedDict[str, Outlook] = OrderedDict()
         self._overdue = Overdue()
 
-    # ------------------------------------------------------------------ learning and keeping
+    # ------------------------------------------------------------------ learning and storing
 
     def learn(self, job: Job) -> Key | None:
         """Learn from an ended job, and return the key of the series that changed, or None.
 
-        Only a job that was completed, and was no cache hit, teaches. The state of the series is `encode(key)` then.
+        It learns only from completed jobs that were not cache hits. `encode(key)` then returns the new state of the
+        series.
         """
         run = finished(job)
         if run is not None:
@@ -56,7 +58,7 @@ class ModelEngine:
         return None
 
     def learn_run(self, run: Run, job_id: str = "") -> Key:
-        """Learn from the run of a job that ended well; the same runs in the same order make the same state."""
+        """Learn from the run of a completed job; the same runs in the same order give the same state."""
         self._end(job_id)
         self._predictor.learn(run)
         return run.workflow, run.series
@@ -80,7 +82,7 @@ class ModelEngine:
         """Restore one series' state from the result of `encode`.
 
         Raises:
-            ValueError: It was not made by this version, or is damaged; nothing has changed. Learn its runs anew.
+            ValueError: `data` is damaged or from another version; nothing has changed. Learn the series' runs again.
         """
         history = History.decode(data)
         self._store.put(key, history)
@@ -95,7 +97,7 @@ class ModelEngine:
         """Restore the result of `encode_common`, after the series' states.
 
         Raises:
-            ValueError: It was not made by this version, or is damaged; nothing has changed.
+            ValueError: `data` is damaged or from another version; nothing has changed.
         """
         self._store.decode(data)
 
@@ -125,14 +127,14 @@ class ModelEngine:
         current = None if seen.current is None else index.get(seen.current)
         places = [index[name] for name in later if name in index]
         if seen.current is None and places and not any(step.ms for step in seen.done):
-            # Only a run with a phase teaches, so one is to come; a worker may report late that it has begun.
+            # Only runs with a phase are learned from, so one will follow; a worker may report its start late.
             current, phase_ms = outlook.first(places), seen.elapsed_ms
             places.remove(current)
         asked = (outlook, current, places, seen.elapsed_ms, phase_ms)
         answer = self._predictor.ask(*asked, found, self._overdue.misses(job_id))
         least_ms = 0.0
         if found is not None and found.single:
-            # It may be the start of a phase that was resumed, and percent never falls: it waits for a second report.
+            # It may be the start of a resumed phase. As percent never falls, it waits for a second report.
             least_ms = inf if basis == "progress" else self._predictor.ask(*asked, None).cautious
         elif found is not None and not places:
             least_ms = found.rest(seen.phase_ms)
@@ -141,7 +143,7 @@ class ModelEngine:
     def watch(self, job_id: str, elapsed_ns: int, estimate: Estimate) -> None:
         """Record the present estimate of an active job, until `learn` or `estimate` finds it ended.
 
-        If it began with few runs and will end beyond its first band, the bands of other such jobs end higher.
+        If its series has few runs and it will exceed its first band, the bands of other such jobs end higher.
         """
         if estimate.low_ns is None or estimate.high_ns is None:
             return
@@ -154,11 +156,11 @@ class ModelEngine:
         self._overdue.forget(job_id)
 
     def _outlook(self, seen: Observed, later: tuple[str, ...], job_id: str) -> Outlook:
-        """Return the outlook of a job; one that was made before only if just more phases have finished since."""
+        """Return the outlook of a job; reuse the cached one if nothing has changed but more finished phases."""
         names = (*(step.name for step in seen.done), *((seen.current,) if seen.current else ()), *later)
         ground = self._predictor.ground((seen.workflow, seen.series), names, seen.covariates, seen.done)
         kept = self._outlooks.get(job_id)
-        if kept is not None and kept.go_on(ground):
+        if kept is not None and kept.advance(ground):
             return kept
         made = Outlook(ground)
         if job_id:
@@ -169,7 +171,7 @@ class ModelEngine:
 
 
 def _expected(seen: Observed, history: History | None) -> tuple[str, ...]:
-    """Return the phases that may still come: those announced, and in a workflow that isn't, those of earlier runs."""
+    """Return the phases that may follow: announced ones and, unless the workflow is declared, those of earlier runs."""
     if seen.declared or history is None:
         return seen.later
     come = [*(step.name for step in seen.done), *([seen.current] if seen.current else [])]
@@ -179,20 +181,20 @@ def _expected(seen: Observed, history: History | None) -> tuple[str, ...]:
 
 
 def _basis(outlook: Outlook, seen: Observed, found: Pace | None) -> Basis:
-    """Return what an estimate stands on; without earlier runs and before the worker reports progress, on nothing."""
+    """Return the basis of an estimate: `none` without earlier runs and without reported progress."""
     if outlook.runs:
         return "history"
     if outlook.borrowed:
         return "similar"
     if not seen.declared and not seen.later and _NUMBERED.search(seen.current or ""):
-        return "none"  # it is one of several, and nobody knows how many
+        return "none"  # it is one of several, whose number is unknown
     if found is not None and found.sure:
         return "progress"
     return "progress" if seen.reported and any(step.ms for step in seen.done) else "none"
 
 
 def _estimate_from(answer: Answer, seen: Observed, basis: Basis, runs: int, least_ms: float) -> Estimate:
-    """Return an estimate whose percent is that of a job which takes `least_ms` more at least."""
+    """Return an estimate; its percent assumes a remaining time of at least `least_ms`."""
     length = seen.elapsed_ms + max(answer.cautious, least_ms)
     phase = seen.phase_ms + answer.phase
     phase_percent = 100 * seen.mark[1] if seen.mark else 100 * seen.phase_ms / phase if phase > 0 else 0.0

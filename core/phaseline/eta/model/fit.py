@@ -1,4 +1,4 @@
-"""What a series' history says of its next run: where each phase's log length lies, and how it scatters."""
+"""The prediction of a series' next run from its history: mean and standard deviation of each phase's log length."""
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
@@ -24,12 +24,12 @@ _SPEED_WEIGHT: Final = 2.0
 _SKIP_WEIGHT: Final = 0.5
 _SD_LEAST: Final = 0.012
 _SPEED_LEAST: Final = 0.0004
-# So much of a phase's variance is its own at least.
+# Minimum share of a phase's variance that is independent of the run's speed.
 _OWN_LEAST: Final = 0.15
 _HUBER: Final = 1.5
 _TAMED_FROM: Final = 3
 _LONER: Final = 3.0
-# e^2 times the longest that was seen.
+# Log of the factor from a phase's longest duration to its cap.
 _CAP: Final = 2.0
 
 
@@ -37,21 +37,21 @@ class Fit:
     """The fit of one series, with `n` runs (1 or more) of `p` phases.
 
     Attributes:
-        n: Runs behind it.
+        n: Number of runs that it is based on.
         index: The phases' columns, by name.
-        mean: Mean log milliseconds of each phase, half-life 48 runs; shape (p,), as all below.
-        recent: The same with half-life 3.
+        mean: Mean log milliseconds of each phase, with a half-life of 48 runs; shape (p,), as all below.
+        recent: The same with a half-life of 3 runs.
         own: Standard deviation of each phase apart from the whole run's speed.
-        speed: Standard deviation of the whole run's speed, of the log.
+        speed: Standard deviation of the log of the whole run's speed.
         skip: Probability that the phase is skipped.
         runs: Log lengths of the phases of each run, without what the covariates explain; shape (n, p).
-        passed: Where they were skipped.
-        weights: Of the runs, by their age.
-        cap: No phase is expected to take longer, of the log.
+        passed: Whether they were skipped; shape (n, p).
+        weights: Weights of the runs, by their age; shape (n,).
+        cap: Maximum log milliseconds that are expected of each phase.
     """
 
     def __init__(self, history: History, donors: "Sequence[tuple[float, Fit]]" = ()) -> None:
-        """Fit `history`, which has at least one run, with priors from other series: each with its likeness."""
+        """Fit `history`, which has at least one run, with priors from other series, each with its similarity."""
         x = np.array(history.rows, dtype=float)
         self.n, self.index = len(x), dict(history.index)
         ran: Bools = np.isfinite(x)
@@ -73,7 +73,7 @@ class Fit:
             self.slopes, self._covariance = slopes(self.design, apart, ran, share, slow, lent.slopes, lent.slope_sd)
             x = np.where(ran, x - self.design.rows @ self.slopes, 0.0)
         mean, squares = _means(x, ran, long, level)
-        # One step of Huber's M-estimator (1964): what lies far out pulls as if it lay nearer.
+        # One step of Huber's M-estimator (1964): it limits the influence of outliers.
         spread = np.sqrt((squares + _SD_WEIGHT * lent.variance) / (seen + _SD_WEIGHT))
         distance = np.where(ran, np.abs(x - mean), 0.0)
         calm = np.minimum(1.0, _HUBER * spread / np.maximum(distance, 1e-9))
@@ -91,7 +91,7 @@ class Fit:
         alone = float(share * share @ apart)
         self.levels = Levels(y, sqrt(self.speed**2 + alone))
         self.speeds: Floats = np.sqrt(np.maximum(self.levels.spread**2 - alone, _SPEED_LEAST))
-        # Where the series is going is no scatter, as far as it was foreseen.
+        # The predicted part of the trend does not count as scatter.
         foreseen = max(0.0, self.speed**2 - float(self.levels.trust @ self.speeds**2))
         self.own: Floats = np.sqrt(np.maximum(apart, _OWN_LEAST * (variance - foreseen)))
         self.skip: Floats = (long @ skipped + _SKIP_WEIGHT * lent.skip) / (long @ (ran | skipped) + _SKIP_WEIGHT)
@@ -103,12 +103,12 @@ class Fit:
         self.cap: Floats = longest + np.sqrt(variance / np.maximum(seen, 1)) + _CAP
 
     def shift(self, known: Mapping[str, Value]) -> Floats:
-        """Return by how much a run with these covariates is longer than the mean, of the log; shape (p,)."""
+        """Return the log ratio of a run with these covariates to the mean run; shape (p,)."""
         moved: Floats = self.design.row(known) @ self.slopes if self.design.keys else np.zeros(len(self.mean))
         return np.clip(moved, -5.0, 5.0)
 
     def doubt(self, known: Mapping[str, Value]) -> float:
-        """Return the variance of `shift`, of the whole run: the further its covariates lie from the mean, the more."""
+        """Return the variance of the whole run's `shift`; it grows with the covariates' distance from their means."""
         if not self.design.keys:
             return 0.0
         z = self.design.row(known)
@@ -116,9 +116,9 @@ class Fit:
 
 
 def _tamed(x: Floats, ran: Bools) -> Floats:
-    """Return `x` with each phase's longest and shortest time drawn to e^3 times the next one's, if further away.
+    """Return `x` with each phase's longest and shortest time clipped to a factor of e^3 from the next one.
 
-    So one absurd run does bounded harm, while what happened twice is believed.
+    One absurd run then has a bounded effect; a value that occurs twice is kept.
     """
     if len(x) < _TAMED_FROM:
         return x
@@ -143,7 +143,7 @@ def _means(x: Floats, ran: Bools, weights: Floats, level: float) -> tuple[Floats
 
 
 def _speed_variance(d: Floats, parts: Floats, weights: Floats, prior: float) -> float:
-    """Return how much whole runs are fast or slow together: the mean covariance of two of a run's phases.
+    """Return the variance of the whole run's speed: the mean covariance of two of its phases.
 
     With s_p the share of phase p in the run, E[(sum s_p d_p)^2 - sum s_p^2 d_p^2] = tau^2 (1 - sum s_p^2) where d_p is
     the run's speed plus the phase's own noise; the method of moments with a prior that weighs two runs.

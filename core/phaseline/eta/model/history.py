@@ -1,4 +1,4 @@
-"""What is kept of a series: its last runs, and what the band and the worker's progress taught. At most 64 KiB."""
+"""The stored state of a series: its last runs, its band, and the accuracy of its progress. At most 64 KiB."""
 
 from array import array
 from collections.abc import Mapping
@@ -17,18 +17,18 @@ __all__ = ["MAX_NAMES", "MAX_RUNS", "SKIPPED", "UNKNOWN", "History", "log_ms"]
 MAX_RUNS: Final = 128
 MAX_NAMES: Final = 500
 MAX_STATE_BYTES: Final = 65_536
-# What is left of them for names and texts is more than the bounds on those allow for.
+# Space for the rows and for the phases' names. The rest is for covariates; if they need more, `encode` drops old runs.
 _ROW_BYTES: Final = 36_000
 _NAME_BYTES: Final = 16_000
 SKIPPED: Final = -inf
 UNKNOWN: Final = nan
-# Of what `encode` returns; 2: the noise of progress is a log mean.
+# Version of the result of `encode`. In version 2, the noise of progress is a log mean.
 VERSION: Final = 2
 _SHORTEST_MS: Final = 0.5
 
 
 def log_ms(ms: float) -> float:
-    """Return the natural logarithm of a duration in milliseconds, at least that of half a millisecond."""
+    """Return the natural logarithm of a duration in milliseconds, of half a millisecond at least."""
     return log(max(ms, _SHORTEST_MS))
 
 
@@ -50,13 +50,13 @@ class History:
         rows: For each run, oldest first, the log of every phase's milliseconds, or SKIPPED, or UNKNOWN.
         known: For each run, its covariates.
         band: The levels of its band.
-        noise: How noisy its workers' progress was: log c over runs. See `pace`.
-        bias: How uneven it was: the bias over runs.
-        changes: Rises when anything changes.
+        noise: The noise of its workers' progress: log c over runs. See `pace`.
+        bias: The bias of its workers' progress, over runs.
+        changes: Number of changes.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self.names: list[str] = []
         self.index: dict[str, int] = {}
         self.rows: list[array[float]] = []
@@ -67,7 +67,7 @@ class History:
         self.changes = 0
 
     def add(self, run: Run) -> None:
-        """Take in a run; the oldest one leaves when there is no room."""
+        """Add a run; drop the oldest ones if the history is full."""
         self._add_names([step.name for step in run.steps])
         row = array("f", [SKIPPED]) * len(self.names)
         for step in run.steps:
@@ -82,7 +82,7 @@ class History:
         self.changes += 1
 
     def _add_names(self, names: list[str]) -> None:
-        """Put new names where they came: after the one before them."""
+        """Insert each new name after its predecessor in the run."""
         if all(name in self.index for name in names):
             return
         used, place = sum(len(name.encode()) for name in self.names), 0
@@ -101,14 +101,14 @@ class History:
             place += 1
 
     def _bounded(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        """Keep to the keys that the series has already, and as many new ones as there is room for."""
+        """Return the values of the keys that the series has already, and of as many new ones as `MAX_KEYS` allows."""
         keys = {key for known in self.known for key in known}
         free = MAX_KEYS - len(keys)
         new = [key for key in values if key not in keys][: max(0, free)]
         return {key: value for key, value in values.items() if key in keys or key in new}
 
     def encode(self) -> bytes:
-        """Return the state as at most 64 KiB; oldest runs are left out when long texts leave no room for them."""
+        """Return the state as at most 64 KiB; leave out the oldest runs if long texts take their space."""
         for start in range(len(self.rows) + 1):
             rows = [row.tobytes() for row in self.rows[start:]]
             kept = _Kept(VERSION, self.names, rows, self.known[start:], self.band, self.noise, self.bias)
@@ -119,10 +119,10 @@ class History:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Return the series that `encode` made `data` of.
+        """Return the series that `encode` encoded as `data`.
 
         Raises:
-            ValueError: It is none: another version's, or damaged. Then learn the series anew.
+            ValueError: `data` is damaged or from another version. Learn the series again.
         """
         kept = msgspec.msgpack.decode(data, type=_Kept)  # its errors are ValueErrors
         size = 4 * len(kept.names)

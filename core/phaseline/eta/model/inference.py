@@ -2,7 +2,7 @@
 
 With x_p the log length of phase p, component c says x_p ~ N(C_cp + s, H_cp^2) with s ~ N(0, T_c^2), the same for the
 whole run. After finished phases, s has the precision a + 1/T^2 and the mean b / (a + 1/T^2), where a and b sum up
-1/H^2 and (x - C)/H^2 (conjugate normal updating), both faded a little with each phase, for speed changes on the way.
+1/H^2 and (x - C)/H^2 (conjugate normal updating), both faded a little with each phase because the speed changes.
 """
 
 from bisect import bisect
@@ -23,33 +23,33 @@ _FADE: Final = 0.85
 _MARK_TEMPER: Final = 0.4
 _TEMPER: Final = 0.7
 _SURPRISE_MAX: Final = 3.0
-# The top of a band, as the longest draw: so far it can be moved by a level that adapts.
+# Maximum upper end of a band, as a multiple of the longest draw; an adaptive level can move the end up to it.
 _TOP: Final = 2.0
-# How much more often users look at a run in its first moments: for the point hardly, for the band as they do.
+# Extra weight of the looks at a run's first moments: almost none for the point; for the band, the real one.
 _AT_ONCE: Final = 0.001
 _SOON: Final = 0.05
-# A moment is no shorter than this share of the run, so that the very beginning has a finite weight.
+# Minimum length of a moment, as a share of the run; it gives the very beginning a finite weight.
 _INSTANT: Final = 1e-6
-# The draw, of the sorted ones, that stands for a long rest.
+# Index of the sorted draw that represents a long remaining time.
 _LONG: Final = -5
-# No length is longer than that, of the log of milliseconds; so nothing overflows.
+# Maximum log of a length in milliseconds; it prevents an overflow.
 _LOG_MOST: Final = 60.0
 _JENSEN_MOST: Final = 1.0
-# Percent never falls, so an overestimate stands. It is therefore based on a remaining time above the point: these
-# levels of the draws, the second one in a first run, whose estimates change most.
+# Percent never falls, so one that is too high stays. It is therefore based on a remaining time above the point: on this
+# level of the draws, or on the second one in a first run, whose estimates change most.
 _CAUTIOUS: Final = 0.6
 _FIRST_CAUTIOUS: Final = 0.75
 _LOG_WEIGHTS: Final[Floats] = np.log(WEIGHTS)[:, None]
 
 
 class Answer(NamedTuple):
-    """What remains, in milliseconds.
+    """The remaining time, in milliseconds.
 
     Attributes:
         point: The estimate.
         low: The lower end of the band.
         high: The upper end of the band.
-        cautious: What percent is based on, which cannot be taken back; see `_CAUTIOUS`.
+        cautious: The estimate that percent is based on, which never falls; see `_CAUTIOUS`.
         phase: The estimate for the current phase alone.
     """
 
@@ -61,18 +61,18 @@ class Answer(NamedTuple):
 
 
 class Question(NamedTuple):
-    """Where a run is.
+    """The position of a run, and what its estimate is based on.
 
     Attributes:
         current: Index of the current phase, or None.
-        later: Indices of those that may still come.
+        later: Indices of the phases that may follow.
         elapsed_ms: Time in the run.
         phase_ms: Time in the current phase.
-        pace: What the worker's progress implies for it.
-        trust: How far that is trusted.
+        pace: The length of the current phase that the worker's progress implies.
+        trust: The distribution of that progress's noise.
         band: The levels of the band.
-        by_length: Whether draws count by 1/length: see `Progress.ask`.
-        alone: Whether the worker's progress is all there is to go by.
+        by_length: Whether draws are weighted by 1/length; see `Progress.ask`.
+        alone: Whether the worker's progress is the only data.
     """
 
     current: int | None
@@ -90,7 +90,7 @@ class Progress:
     """The posterior of one run's components after its finished phases."""
 
     def __init__(self, mixture: Mixture) -> None:
-        """Begin with no phase finished."""
+        """Start without finished phases."""
         self.mixture = mixture
         k = len(mixture.speed)
         self._a: Floats = np.zeros(k)
@@ -127,17 +127,17 @@ class Progress:
         self._informed_by = None
 
     def ask(self, question: Question) -> Answer:
-        """Return what remains: 48 draws of the rest of the run, given that it has come so far.
+        """Return the remaining time, from 48 draws of the rest of the run, given its position.
 
-        The objective, which the benchmark scores too: the least mean of min(|point - R| / L, 1), the miss as a share
-        of the run's length L = t + R, over looks that are spread evenly over each run. A look at time t
-        meets runs of length L with a weight of 1/L (short and long runs are looked at equally often); looks that crowd
-        in the first moments add k/t, the same for all lengths. Draws count by 1/L + k/t; with `by_length` false all
-        draws count alike, the question of someone who watches the clock.
+        The objective, which the benchmark scores, too, is the mean of min(|point - R| / L, 1) over looks that are
+        spread evenly over each run. This is the error as a share of the run's length L = t + R. A look at time t meets
+        runs of length L with a weight of 1/L (short and long runs are looked at equally often). The more frequent looks
+        in the first moments add k/t, the same for all lengths. So draws have the weights 1/L + k/t. With `by_length`
+        false, all draws have the same weight, as if runs were looked at in regular intervals.
 
-        The point is the draw with the least expected loss (the Bayes estimator of a bounded loss): with two modes it
-        stands in one of them, not between. Where progress is all there is, it is the plain median of the draws, which
-        is the extrapolation itself.
+        The point is the draw with the least expected loss (the Bayes estimator of a bounded loss). If the distribution
+        has two modes, the point is in one of them, not between them. If progress is the only data, the point is the
+        plain median of the draws, which is the extrapolation itself.
         """
         if not self._settled:
             self._settle()
@@ -145,7 +145,7 @@ class Progress:
         log_weight, mean, spread, tail = self._current(question)
         weight = np.exp(log_weight - log_weight.max()).cumsum()
         chosen = weight.searchsorted(draws.strata * weight[-1])
-        # Which component a draw is of; `mean`, `spread` and `tail` may hold each of them several times.
+        # The component of each draw; `mean`, `spread` and `tail` may contain each component several times.
         drawn, chosen = chosen, chosen % len(self._v)
         if current is None:
             remaining, phase = np.zeros(DRAWS), 0.0
@@ -161,12 +161,12 @@ class Progress:
         return _summary(np.sort(remaining), t, phase, question)
 
     def _current(self, q: Question) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return the weights of the components, and for each the current phase's mean, spread and chance to last."""
+        """Return each component's log weight, and its mean, spread and log probability for the current phase."""
         if q.current is None:
             return self._lw, self._s, self._s, self._s
         known = (q.current, q.pace, q.trust)
         if known != self._informed_by:
-            # Mostly only time has passed since the last question.
+            # Usually only time has passed since the last question.
             self._informed, self._informed_by = self._inform(*known), known
             self._given = self._speed_given(q.current)
         lw, mean, spread = self._informed
@@ -174,13 +174,13 @@ class Progress:
         return lw + tail, mean, spread, tail
 
     def _inform(self, current: int, pace: Pace | None, trust: Trust) -> tuple[Floats, Floats, Floats]:
-        """Return what the worker's progress leaves of the components' weights, and of the phase's mean and spread.
+        """Return the components' log weights, and the phase's means and spreads, updated by the worker's progress.
 
         Each component's normal for the log length is multiplied by the progress's, for each of three noises, so with
-        progress there are three times as many. The first component, ignorance, has no opinion on the length (a flat
-        prior): progress alone decides when nothing else is probable. The pace so far is right in the mean, so its log
-        is too low by half its variance (Jensen); up to a half is made up for, but where a user expects to see the
-        extrapolation itself.
+        progress there are three times as many. The first component, ignorance, has a flat prior for the length:
+        progress alone decides if nothing else is probable. The pace so far is right in the mean, so its log is too low
+        by half its variance (Jensen). This is corrected, by 0.5 at most, unless progress is the only data: users expect
+        to see the plain extrapolation then.
         """
         m, lw = self.mixture, self._lw
         mean = m.centre[:, current] + self._s
@@ -199,7 +199,7 @@ class Progress:
         return lw.ravel(), mean.ravel(), np.sqrt(variance.ravel())
 
     def _speed_given(self, current: int) -> Floats:
-        """Return what the current phase's log length x says of the run's speed: a normal for each component.
+        """Return the components' distributions of the run's speed, given the current phase's log length x: normal ones.
 
         Its mean is `tilt * x + shift`, its standard deviation `wobble`; shape (3, k), in that order.
         """
@@ -219,7 +219,7 @@ class Progress:
         return drawn
 
     def _draw_later(self, later: Sequence[int], chosen: Ints, speed: Floats) -> Floats:
-        """Draw the sum of the phases that are to come."""
+        """Draw the sum of the phases that follow."""
         m = self.mixture
         first, end = later[0], later[-1] + 1
         at = slice(first, end) if end - first == len(later) else list(later)
@@ -248,7 +248,7 @@ def _summary(r: Floats, t: float, phase: float, q: Question) -> Answer:
     low, late, high = (_at(level, levels, ends) for level in (q.band.below, _CAUTIOUS, 1 - top))
     if q.alone:
         return Answer(middle, low, high, float(r[int(_FIRST_CAUTIOUS * DRAWS)]), phase)
-    # A user who is shown so much is misled by a share of the run's length; a miss by more than that is no worse.
+    # The loss is the error as a share of the run's length; an error that exceeds the length is no worse.
     miss = np.subtract.outer(r, r)
     np.abs(miss, out=miss)
     miss *= 1 / (t + r + 1e-9)

@@ -1,7 +1,7 @@
-"""What other series of the same phases lend to one that has few runs: where its own numbers are drawn to.
+"""Priors for a series with few runs, from other series with the same phases: its values are shrunk towards them.
 
-Empirical Bayes (Robbins 1956; Efron and Morris 1975): a prior is a mean over other series, each weighing its
-likeness times its runs, and over the constants that hold where there is none, weighing `_CONSTANT` runs.
+Empirical Bayes (Robbins 1956; Efron and Morris 1975): a prior is a weighted mean of the other series and of a constant.
+A series weighs its similarity times its runs, and the constant weighs `_CONSTANT` runs.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ _SD: Final = 0.2
 _SPEED: Final = 0.15
 _SKIP: Final = 0.5
 _SKIP_CONSTANT: Final = 0.5
-# However many runs others have: so much of the slopes' variance is from series to series.
+# Share of the slopes' variance that is between series: it remains, however many runs the others have.
 _OWN_SHARE: Final = 0.15
-# Fewer runs say nothing of scatter and slopes.
+# Minimum number of runs from which scatter and slopes are used.
 _SCATTER_FROM: Final = 3
 
 
@@ -33,16 +33,16 @@ class Lent:
     """Priors of one series.
 
     Attributes:
-        slopes: Of log lengths on the covariates; shape (columns, p).
-        slope_sd: Their standard deviations; shape (columns,).
-        variance: Of the log lengths, the run's speed in it; shape (p,), as all below.
-        speed_variance: Of the whole run's speed; a number.
+        slopes: Slopes of the log lengths on the covariates; shape (columns, p).
+        slope_sd: Standard deviations of the slopes; shape (columns,).
+        variance: Variance of the log lengths, which includes the run's speed; shape (p,), as all below.
+        speed_variance: Variance of the whole run's speed; a number.
         skip: Probability that the phase is skipped.
         mean: Mean log length; NaN where no other series has the phase.
     """
 
     def __init__(self, design: Design, names: Sequence[str], donors: "Sequence[tuple[float, Fit]]") -> None:
-        """Take up what `donors` lend to a series with these phases; each comes with its likeness."""
+        """Combine the fits of `donors`, each with its similarity, for a series with these phases."""
         p, columns = len(names), {key: c for c, key in enumerate(design.keys)}
         aligned = [(likeness * fit.n, fit, _where(names, fit)) for likeness, fit in donors]
         able = [each for each in aligned if each[1].n >= _SCATTER_FROM]
@@ -68,7 +68,7 @@ class Lent:
     def filled(self, mean: Floats, seen: Floats, share: Floats) -> Floats:
         """Return `mean` with the phases that never ran in the series (`seen` 0) filled in from the others.
 
-        They are moved by how much longer the series takes than the others where both are known, weighted by `share`.
+        They are moved by the mean log ratio of the series to the others, over the phases of both, weighted by `share`.
         """
         known = np.isfinite(self.mean)
         both = np.where(known & (seen > 0), share, 0.0)
@@ -80,7 +80,7 @@ class Lent:
 
 
 def _where(names: Sequence[str], fit: "Fit") -> Ints | None:
-    """Return where a fit has the phases, -1 for none; or None where it has just the same ones."""
+    """Return the columns of the phases in a fit, -1 for a missing one; None if the fit has exactly these phases."""
     at = [fit.index.get(name, -1) for name in names]
     return None if at == list(range(len(fit.mean))) else np.array(at, dtype=np.intp)
 
@@ -92,9 +92,9 @@ def _picked(values: Floats, at: Ints | None) -> Floats:
 def _pool(
     weights: Floats, values: Floats, constant: Floats | float, counts: float, shape: tuple[int, ...]
 ) -> tuple[Floats, Floats]:
-    """Return the weighted means of `values`, one after the other, with a constant that weighs `counts`; NaN is none.
+    """Return the weighted means of `values` over the first axis and of a constant with the weight `counts`; ignore NaN.
 
-    The second result is what the values weigh together.
+    The second result is the total weight of the values.
     """
     if not len(weights):
         return np.broadcast_to(constant, shape).copy(), np.zeros(shape)

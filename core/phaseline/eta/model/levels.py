@@ -1,8 +1,8 @@
-"""Where a series is going: experts of how fast its next run is, each trusted as its forecasts of earlier runs held.
+"""The trend of a series: experts forecast the speed of its next run, each weighted by its accuracy in earlier runs.
 
 Dynamic model averaging (Raftery, Karny, Ettler 2010) of exponential smoothing (Brown 1956), whose half-lives differ,
-and of a local linear trend. Each forecast is linear in the runs before it, so that all of them are one product with a
-matrix made once.
+and of a local linear trend. Each forecast is linear in the runs before it, so all of them are one product with a matrix
+that is computed once.
 """
 
 from typing import Final
@@ -14,17 +14,17 @@ from phaseline.eta.model.normal import Floats
 
 __all__ = ["Levels"]
 
-# In runs.
+# Half-lives, in runs.
 _HALF_LIVES: Final = (48.0, 12.0, 3.0)
 _TRENDS: Final = (24.0, 8.0)
-# A run's noise is ten times as far as a series moves from one run to the next, before anything is known.
+# Prior: the noise of a run is ten times the drift of the series from one run to the next. This is the square of ten.
 _SLOPE_RIDGE: Final = 100.0
-# Trust in each before it has forecast anything.
+# Log of the experts' weights before they have made a forecast.
 _PRIOR: Final = np.log(np.array([0.9, 0.04, 0.03, 0.02, 0.01]))
 # The half-life of their errors, in runs.
 _MEMORY: Final = 24.0
 _SD_WEIGHT: Final = 2.0
-# No series is taken to be further from its mean, of the log.
+# Maximum log ratio that is forecast.
 _MOST: Final = 1.0
 
 
@@ -50,16 +50,16 @@ _EXPERTS: Final = np.stack([*map(_smoothing, _HALF_LIVES), *map(_trend, _TRENDS)
 
 
 class Levels:
-    """What the experts say of the next run's speed.
+    """The experts' forecasts of the next run's speed.
 
     Attributes:
-        shift: By how much it is slower than the mean, of the log; shape (experts,), as all below.
+        shift: Log ratio of the run's length to the mean; shape (experts,), as all below.
         spread: Standard deviation of their errors.
-        trust: How far each is trusted; 1 in sum.
+        trust: The experts' weights, which sum to 1.
     """
 
     def __init__(self, y: Floats, sd: float) -> None:
-        """Ask them about the run after those that were slower by `y` than the mean, oldest first; `sd` as expected."""
+        """Forecast the run after those with log ratios `y` to the mean, oldest first; `sd` is their usual deviation."""
         n = len(y)
         y = np.clip(y, -3 * sd, 3 * sd)
         predicted = _EXPERTS[:, : n + 1, :n] @ y

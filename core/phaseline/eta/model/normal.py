@@ -1,7 +1,7 @@
-"""The normal distribution's tail, by table, and the fixed numbers that stand for chance.
+"""The normal distribution's tail, by table, and the fixed numbers that serve as random draws.
 
-The same question gets the same answer: every draw comes from tables made once. A table costs a microsecond for a
-whole vector, where numpy has no error function at all.
+Estimates are deterministic, because all draws come from tables that are computed once. A look-up of a whole vector
+takes a microsecond; numpy has no error function at all.
 """
 
 from math import erfc, log, pi, sqrt
@@ -49,7 +49,7 @@ class _Draws:
     Attributes:
         strata: The middles of the strata, rising; shape (48,).
         log_tails: log of uniform draws for the current phase; shape (48,).
-        factor: Normal draws for what remains unknown of the run's speed; shape (48,).
+        factor: Normal draws for the unexplained part of the run's speed; shape (48,).
         normal: Normal draws of the phases; shape (48, 512).
         uniform: Uniform draws of whether a phase is skipped; shape (48, 512).
     """

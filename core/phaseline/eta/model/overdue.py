@@ -1,7 +1,7 @@
-"""Active jobs that will end beyond their first band: misses that count before the jobs have ended.
+"""Overdue jobs: active jobs that will exceed their first band, which count as misses before they have ended.
 
 While jobs overlap, those that have ended are the short ones, so a band that is learned from them alone ends too low.
-The length of an active job is right-censored: it exceeds the time so far and what remains of it at least.
+The length of an active job is right-censored: it is at least the elapsed time plus the lower end of the remaining time.
 """
 
 from collections import OrderedDict
@@ -10,8 +10,9 @@ from typing import Final
 
 __all__ = ["Overdue"]
 
-# Maximum number of active jobs whose first bands are remembered; of these, so many that began last may count.
+# Maximum number of active jobs whose first bands are stored.
 _WATCHED: Final = 4096
+# Number of these, the latest ones, that may count as misses.
 _COUNTED: Final = 32
 
 
@@ -19,7 +20,7 @@ class Overdue:
     """The first bands of active jobs, and which of these jobs are overdue."""
 
     def __init__(self) -> None:
-        """Begin without jobs."""
+        """Start without jobs."""
         # The upper ends of the first bands.
         self._watched: OrderedDict[str, int] = OrderedDict()
         self._late: set[str] = set()

@@ -1,15 +1,15 @@
 """The length that a worker's progress implies for its phase, and how far to trust it.
 
 The worker's pace is measured from where it began. A phase usually begins with nothing done; one that is resumed begins
-with its first report, and then the time before that says nothing of the pace. Which of the two it is, the first
-stretch shows: it counts fully when it was as quick as the rest, and hardly when it was several times quicker or slower.
+with its first report, and the time before that is unrelated to the pace. The stretch before the first report shows
+which case applies: it counts fully if it was as fast as the rest, and hardly if it was several times faster or slower.
 
-Progress is taken for Brownian motion with drift: after a share g of the work, of which 1 - f remains, the log of the
+Progress is modeled as Brownian motion with drift: after a share g of the work, of which 1 - f remains, the log of the
 remaining time has the variance c (1/g + 1/(1 - f)), one term for the pace so far and one for the rest; c is learned.
 The log of the length has r^2 times that, where r is the remaining time's share of it.
 
-Many workers are quicker at one end of a phase than at the other, in every run. What remains by their pace is multiplied
-by exp(b), where the bias b is learned for each series.
+Many workers are faster at one end of a phase than at the other, in every run. The remaining time that their pace
+implies is multiplied by exp(b), where the bias b is learned for each series.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,29 +24,29 @@ from phaseline.eta.observed import MAX_MS, Mark
 
 __all__ = ["WEIGHTS", "Noise", "Pace", "Trust", "bias_of", "noise_of", "pace"]
 
-# The variance c of an unknown worker, and the number of runs that it weighs.
+# Prior of log c for an unknown worker: mean, weight in runs, standard deviation.
 _PRIOR: Final = log(0.02)
 _PRIOR_RUNS: Final = 2.0
 _PRIOR_SPREAD: Final = 1.0
-# What a run under way shows of its worker's noise is worth at most so many runs.
+# Maximum weight, in runs, of the noise that an active run shows.
 _SHOWN_MOST: Final = 2.0
 _NOISE_LEAST: Final = 2e-5
 # Percentages are whole numbers: the square of half a percent.
 _ROUNDED: Final = 2.5e-5
-# Of the log of the ratio of two paces: a factor of two is an ordinary change of pace.
+# Standard deviation of the log ratio of two paces: a factor of two is an ordinary change of pace.
 _SAME_PACE: Final = log(2)
-# How late a first report may be, in milliseconds: a pace measured over less is none.
+# Possible delay of a first report, in milliseconds; a pace over a shorter time is too uncertain to use.
 _LATE_MS: Final = 1000.0
 _LEAST_MS: Final = 0.5
 _LEAST_SHARE: Final = 1e-9
-# What a bias is drawn to: so many runs without one, which scatter so far, of the log.
+# Prior of a bias: this many runs with bias 0, and their standard deviation.
 _BIAS_RUNS: Final = 6.0
 _BIAS_SPREAD: Final = 0.3
-# No single report moves it further.
+# Maximum bias that a single report can show.
 _BIAS_MOST: Final = 2.0
-# Near the ends of a phase, progress says nothing of its noise.
+# Progress outside these shares of a phase is not used to learn its noise and bias.
 _ENDS: Final = (0.02, 0.98)
-# Nothing is learned from progress whose start is in doubt; a variance of the log.
+# Maximum doubt about the start, as a variance of the log; progress with more doubt is not used to learn.
 _DOUBT_MOST: Final = 0.5
 # Nodes and weights for a standard normal (Abramowitz and Stegun 25.4.46).
 _SQRT_3: Final = sqrt(3)
@@ -55,15 +55,15 @@ WEIGHTS: Final[Floats] = np.array([4.0, 1.0, 1.0]) / 6
 
 
 class Pace(NamedTuple):
-    """A length by extrapolation.
+    """The length of a phase by extrapolation.
 
     Attributes:
         log_ms: Log of the phase's whole length in milliseconds.
-        spread: What the worker's noise c is multiplied by for the variance of `log_ms`.
-        doubt: What is added to that: doubt about the start, and what an overrun says.
-        log_c: Log of the noise c that its reports show so far, or 0 where they show none.
-        shown: How many runs that is worth.
-        single: Whether it stands on one report, which may be the start of a phase that was resumed.
+        spread: Factor from the worker's noise c to the variance of `log_ms`.
+        doubt: Added to that variance, for doubt about the start and for an overrun.
+        log_c: Log of the noise c measured in its reports so far; 0 if there is no measurement.
+        shown: Weight of `log_c`, in runs.
+        single: Whether it is based on one report, which may be the start of a resumed phase.
     """
 
     log_ms: float
@@ -75,11 +75,11 @@ class Pace(NamedTuple):
 
     @property
     def sure(self) -> bool:
-        """Whether the start is known well enough for anything to be built on it."""
+        """Whether the start is known well enough to use the pace."""
         return self.doubt <= _DOUBT_MOST
 
     def rest(self, phase_ms: float) -> float:
-        """Return the milliseconds that remain of a phase by its progress alone; 0 where that is in doubt."""
+        """Return the milliseconds that remain of a phase by its progress alone; 0 if the pace is not `sure`."""
         return max(0.0, exp(self.log_ms) - phase_ms) if self.sure else 0.0
 
     def variances(self, trust: "Trust") -> Floats:
@@ -93,10 +93,10 @@ class Pace(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """How well workers' progress held: sums of log c, or of the bias, over runs, of which older ones count less.
+    """The accuracy of workers' progress: decaying sums of log c, or of the bias, over runs.
 
     Attributes:
-        runs: How many.
+        runs: Sum of the runs' weights.
         logs: Sum of the logs.
         squares: Sum of their squares.
     """
@@ -107,16 +107,16 @@ class Noise(NamedTuple):
 
     @property
     def sound(self) -> bool:
-        """Whether these are numbers that runs can have led to."""
+        """Whether the values are plausible; those of a damaged record may not be."""
         return all(map(isfinite, self)) and self.runs >= 0 and self.squares >= 0
 
     def after(self, log_c: float, kept: float = 1.0, runs: float = 1.0) -> "Noise":
-        """Return it after runs with this log c; what was known before counts `kept` times as much."""
+        """Return the sums after `runs` more runs with this log c; the previous sums are multiplied by `kept`."""
         logs = runs * log_c
         return Noise(kept * self.runs + runs, kept * self.logs + logs, kept * self.squares + logs * log_c)
 
     def bias(self) -> float:
-        """Return the bias for the next run, if these are biases: their mean, drawn to 0 as far as it may be chance."""
+        """Return the next run's bias, if these are sums of biases: the mean, shrunk to 0 as far as it may be chance."""
         weight = self.runs + _BIAS_RUNS
         mean = self.logs / weight
         apart = self.squares - self.logs**2 / self.runs if self.runs > 0 else 0.0
@@ -124,12 +124,12 @@ class Noise(NamedTuple):
         return mean**3 / (mean**2 + variance / (self.runs + 1))
 
     def trust(self, server: "Noise") -> "Trust":
-        """Return what holds for a series of a server: drawn to the server, and that to the prior."""
+        """Return a series' trust: shrunk to the server's, which is shrunk to the prior."""
         return _drawn(self, _drawn(server, Trust(_PRIOR, _PRIOR_SPREAD)))
 
 
 class Trust(NamedTuple):
-    """How far a worker's progress is trusted: the log of its noise c is normal, for c differs from run to run.
+    """The distribution of the noise c of a worker's progress, which differs from run to run: log c is normal.
 
     Attributes:
         log_c: Its mean.
@@ -140,12 +140,12 @@ class Trust(NamedTuple):
     spread: float
 
     def noises(self) -> Floats:
-        """Return three values of c that stand for all, to be weighted by `WEIGHTS` (Gauss-Hermite quadrature)."""
+        """Return three values of c that represent the distribution, to weight by `WEIGHTS` (Gauss-Hermite)."""
         return np.exp(self.log_c + self.spread * _NODES)
 
 
 def _drawn(known: Noise, towards: Trust) -> Trust:
-    """Return what runs say, drawn to what is known without them (empirical Bayes)."""
+    """Return the runs' estimate, shrunk to the prior `towards` (empirical Bayes)."""
     weight = known.runs + _PRIOR_RUNS
     mean = (known.logs + _PRIOR_RUNS * towards.log_c) / weight
     apart = known.squares - known.logs**2 / known.runs if known.runs > 0 else 0.0
@@ -153,13 +153,13 @@ def _drawn(known: Noise, towards: Trust) -> Trust:
 
 
 def pace(mark: Mark | None, marks: Sequence[Mark], phase_ms: float, bias: float = 0.0) -> Pace | None:
-    """Return the length that progress implies, or None where it implies none.
+    """Return the length that progress implies, or None if it implies none.
 
     Args:
         mark: The latest report.
-        marks: Some of the reports since the phase, or its progress, began anew, and the first of them in any case.
-        phase_ms: Time in the phase by now, which may be longer than the length that was expected.
-        bias: What is added to the log of the rest.
+        marks: Some of the reports since the phase, or its progress, last started again; the first of them is included.
+        phase_ms: Time in the phase by now, which may exceed the length that was expected.
+        bias: Added to the log of the remaining time.
     """
     if mark is None or mark[1] <= 0:
         return None
@@ -170,7 +170,7 @@ def pace(mark: Mark | None, marks: Sequence[Mark], phase_ms: float, bias: float 
     gained, spent = max(done - had, _LEAST_SHARE), max(at - began, _LEAST_MS)
     rest = min((1 - done) * spent / gained * exp(bias), MAX_MS)
     length = max(at + rest, _LEAST_MS)
-    # As shares of the work that this run does.
+    # Shares of the work that this run does.
     own, left = gained / (1 - had), max(1 - done, _LEAST_SHARE) / (1 - had)
     share = rest / length
     spread = (own + left) * share * share / (own * left)
@@ -179,7 +179,7 @@ def pace(mark: Mark | None, marks: Sequence[Mark], phase_ms: float, bias: float 
 
 
 def _shown(marks: Sequence[Mark], speed: float) -> tuple[float, float]:
-    """Return log c as the stretches between reports show it, at a mean pace of `speed`, and the runs it is worth.
+    """Return log c, measured in the stretches between reports at a mean pace of `speed`, and its weight in runs.
 
     A stretch of the work d takes speed * d, with the variance speed^2 c d.
     """
@@ -192,7 +192,7 @@ def _shown(marks: Sequence[Mark], speed: float) -> tuple[float, float]:
 
 
 def _first(at: float, done: float, phase_ms: float, bias: float) -> Pace | None:
-    """Return what a single report implies: less, the sooner it came, and the longer no second one has come."""
+    """Return the pace of a single report; the earlier it came and the longer no other follows, the less certain."""
     if at <= 0:
         return None
     length = min(max(at + at * (1 - done) / done * exp(bias), _LEAST_MS), max(at, MAX_MS))
@@ -202,7 +202,7 @@ def _first(at: float, done: float, phase_ms: float, bias: float) -> Pace | None:
 
 
 def _start(at: float, done: float, origin: Mark | None) -> Mark:
-    """Return from where the pace is measured: nothing done at time 0, the first report, or a point between them."""
+    """Return the origin of the pace: time 0 with nothing done, the first report, or a point between them."""
     if origin is None:
         return 0.0, 0.0
     began, had = origin
@@ -216,18 +216,18 @@ def _start(at: float, done: float, origin: Mark | None) -> Mark:
 
 
 def _overrun(phase_ms: float, length: float) -> float:
-    """Return the variance that a phase which lasts longer than its progress implied has at least."""
+    """Return the minimum variance of a phase that exceeds the length its progress implied; 0 for others."""
     over = log(phase_ms / length) if phase_ms > length else 0.0
     return over * over
 
 
 def bias_of(marks: Sequence[Mark], ms: float, most: int) -> float | None:
-    """Return the mean log of the true rest by the implied one in a phase that took `ms`, or None.
+    """Return the mean log ratio of the true to the implied remaining time in a phase that took `ms`, or None.
 
     Args:
         marks: Reports, the first of which is the origin.
-        ms: What the phase took.
-        most: Maximum number of reports to look at.
+        ms: Duration of the phase.
+        most: Approximate maximum number of reports to use.
     """
     total = weights = 0.0
     for mark, implied in _implied(marks, most, 0.0):
@@ -249,7 +249,7 @@ def noise_of(marks: Sequence[Mark], ms: float, most: int, bias: float = 0.0) -> 
 
 
 def _implied(marks: Sequence[Mark], most: int, bias: float) -> Iterator[tuple[Mark, Pace]]:
-    """Yield some of the reports, apart from those near the ends, with the length that each implied."""
+    """Yield some of the reports, without those near the ends, and the pace that each implied."""
     seen = [mark for mark in marks if _ENDS[0] <= mark[1] <= _ENDS[1] and mark[0] > 0]
     for mark in seen[:: max(1, len(seen) // most)]:
         implied = pace(mark, marks[:1], mark[0], bias)

@@ -14,31 +14,31 @@ from phaseline.eta.observed import Mark, Run, Step, clean_ms
 
 __all__ = ["COLD", "Ground", "Outlook", "Predictor"]
 
-# Moments of a run that are looked at again: the first ones, then the middles of eight equal parts of it.
+# Moments at which a finished run is evaluated: the first ones, then the middles of eight equal parts.
 _PARTS: Final = 8
 _LOOKS: Final = (*EARLY, *((part + 0.5) / _PARTS for part in range(_PARTS)))
-# Steps of the band's levels for one run: of a series, of the whole server, and there of series with few runs.
+# Steps of the band's levels per run: for a series, for the whole server, and for the server's series with few runs.
 _PACE: Final = 0.1
 _SERVER_PACE: Final = 0.025
 _COLD_PACE: Final = 0.05
-# What holds for a series that never ran.
+# The state of a series without runs.
 _NEW: Final = History()
-# A series has few runs while it has fewer.
+# A series with fewer runs is one with few runs.
 COLD: Final = 5
 # A phase that is skipped more often than this is usually skipped.
 _MOSTLY: Final = 0.5
-# So much of what was known of the noise of progress is kept from run to run, of a series and of the whole server.
+# Decay, per run, of the sums of the noise of progress: for a series, and for the whole server.
 _NOISE_KEPT: Final = 0.95
 _SERVER_NOISE_KEPT: Final = 0.98
 
 
 class Ground(NamedTuple):
-    """All that an outlook stands on; two that are equal make the same outlook.
+    """All inputs of an outlook; equal inputs give equal outlooks.
 
     Attributes:
         key: The series.
-        blend: What is known of its runs. `Store.blend` returns another one when that has changed.
-        done: The phases that are over.
+        blend: The mixture for its runs. `Store.blend` returns another object after a change.
+        done: The finished phases.
         known: The run's covariates.
     """
 
@@ -49,28 +49,28 @@ class Ground(NamedTuple):
 
 
 class Outlook:
-    """One run on its way, after its finished phases.
+    """An active run after its finished phases.
 
     Attributes:
-        ground: What it was made of.
-        index: Indices of all phases that are expected or were seen, at most 500, by name.
-        progress: What the finished phases say.
-        runs: Runs of its own series behind it.
-        borrowed: Runs of other series, when it has none of its own.
+        ground: Its inputs.
+        index: Indices of all phases that are expected or have occurred, at most 500, by name.
+        progress: The posterior after the finished phases.
+        runs: Number of earlier runs of its series.
+        borrowed: Number of runs of other series that it is based on.
     """
 
     def __init__(self, ground: Ground) -> None:
-        """Take in the finished phases."""
+        """Apply the finished phases."""
         self.ground = ground
         self.index = {name: i for i, name in enumerate(ground.blend.names)}
         self.progress = Progress(Mixture(ground.blend, ground.known))
         self.runs, self.borrowed = ground.blend.runs, ground.blend.borrowed
         self._finish(ground.done)
 
-    def go_on(self, ground: Ground) -> bool:
-        """Record the phases that have finished since; return False, and change nothing, if other things differ, too.
+    def advance(self, ground: Ground) -> bool:
+        """Apply the newly finished phases. Return False, and change nothing, if any other input differs.
 
-        The result is that of a new outlook, whose cost grows with the number of finished phases.
+        The result equals a new outlook, whose cost grows with the number of finished phases.
         """
         before, known = self.ground, len(self.ground.done)
         if (
@@ -100,14 +100,14 @@ class Predictor:
     """The model, without jobs and clocks."""
 
     def __init__(self, store: Store | None = None, *, by_length: bool = True) -> None:
-        """Begin with what `store` remembers; `by_length` as in `Progress.ask`."""
+        """Predict from the series in `store`; `by_length` as in `Progress.ask`."""
         self.store = Store() if store is None else store
         self.by_length = by_length
 
     def ground(
         self, key: Key, names: Sequence[str], covariates: Mapping[str, Any], done: tuple[Step, ...] = ()
     ) -> Ground:
-        """Return what is known of a run with these phases, of which `done` are over."""
+        """Return the inputs of the outlook of a run with these phases, of which `done` have finished."""
         return Ground(key, self.store.blend(key, tuple(names[:MAX_NAMES])), done, read(covariates))
 
     def begin(self, key: Key, names: Sequence[str], covariates: Mapping[str, Any]) -> Outlook:
@@ -124,7 +124,7 @@ class Predictor:
         found: Pace | None,
         misses: int = 0,
     ) -> Answer:
-        """Return what remains of the run; all but `misses`, the number of overdue jobs, is as in `Question`."""
+        """Return the remaining time of the run; all but `misses`, the number of overdue jobs, is as in `Question`."""
         history, store = self.store.get(outlook.ground.key) or _NEW, self.store
         cold = outlook.runs < COLD
         noise = history.noise
@@ -158,7 +158,7 @@ class Predictor:
         self.store.learn(key, Run(run.workflow, run.series, steps, run.covariates))
 
     def _judge(self, key: Key, history: History, run: Run, steps: Sequence[Step]) -> None:
-        """Move the levels of the band by how often the truth lay outside."""
+        """Move the levels of the band according to how often the truth was outside it."""
         outlook = self.begin(key, [step.name for step in steps], run.covariates)
         spent = [step.ms or 0.0 for step in steps]
         total, started = sum(spent), 0.0
@@ -187,7 +187,7 @@ class Predictor:
                 self.store.band = self.store.band.moved(outside, _SERVER_PACE)
 
     def _judge_progress(self, history: History, run: Run, steps: Sequence[Step]) -> None:
-        """Learn how far off the lengths were that the workers' progress implied."""
+        """Learn the errors of the lengths that the workers' progress implied."""
         known = history.bias.bias()
         for step in steps:
             marks = run.marks.get(step.name)
@@ -203,6 +203,6 @@ class Predictor:
 
 
 def _pace(marks: Sequence[Mark], phase_ms: float, bias: float) -> Pace | None:
-    """Return what a finished phase's progress implied when it had taken `phase_ms`."""
+    """Return the pace that a finished phase's progress implied after `phase_ms`."""
     come = [mark for mark in marks if mark[0] <= phase_ms]
     return pace(come[-1], come[:-1] or come, phase_ms, bias) if come else None

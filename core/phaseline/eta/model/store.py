@@ -1,4 +1,4 @@
-"""All series that are remembered, the least recently used leaving first, and what they have in common."""
+"""The stored series, of which the least recently used is evicted first, and the state that all of them share."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -18,19 +18,21 @@ from phaseline.eta.observed import Run
 __all__ = ["MAX_SERIES", "Key", "Store"]
 
 MAX_SERIES: Final = 2000
-# Of what `Store.encode` returns.
+# Version of the result of `Store.encode`.
 _VERSION: Final = 2
-# Of so many series, those used last, is asked whether they are alike.
+# Number of series that are compared for similarity: those that learned last.
 _LOOKED_AT: Final = 200
+# Minimum overlap of the phases of similar series in one workflow.
 _OVERLAP_LEAST: Final = 0.5
-# The workflow of jobs whose reporter names none: they have nothing in common by that.
+# The default workflow, of jobs whose reporter names none. Jobs are not similar because of it.
 UNNAMED: Final = "custom"
-# In another workflow, or where nobody named one.
+# Minimum overlap, and number of common phases, for series of another workflow or of the default one.
 _OVERLAP_ELSEWHERE: Final = 0.75
 _COMMON_ELSEWHERE: Final = 3
 _STRANGERS_LIKENESS: Final = 0.15
 _SPREAD_LEAST: Final = 1.0
-# Blends that are kept may have so many numbers like their centres, of 8 bytes each and eight like them.
+# Maximum total size of the cached blends' `centre` arrays, in numbers of 8 bytes; a blend takes about eight such
+# arrays.
 _BLENDS_ROOM: Final = 400_000
 
 Key = tuple[str, str]
@@ -38,7 +40,7 @@ Key = tuple[str, str]
 
 
 class _Lengths(NamedTuple):
-    """The mean log lengths of the phases of a workflow's series, summed up."""
+    """Sums over a workflow's series of the mean log length of their phases."""
 
     total: float = 0.0
     squares: float = 0.0
@@ -71,7 +73,7 @@ class _Common(msgspec.Struct, array_like=True, frozen=True):
 
 
 class _Fitted(NamedTuple):
-    """A fit, and all that it stands on: how often its series, and any series, had changed, and who lent what."""
+    """A fit and its inputs: the number of changes of its series and of the store, and the donors."""
 
     own: int
     all: int
@@ -80,7 +82,7 @@ class _Fitted(NamedTuple):
 
 
 class _Blended(NamedTuple):
-    """A blend, and all that it stands on beside its own fit and phases."""
+    """A blend and its inputs, apart from its own fit and phases."""
 
     all: int
     donors: list[Donor]
@@ -95,31 +97,31 @@ class Store:
         band: The whole server's levels of the band.
         cold: The same of series with few runs.
         noise: The whole server's noise of progress.
-        changes: Rises when any series, or what all have in common, changes.
+        changes: Number of changes of any series, or of the shared state.
     """
 
     def __init__(self, max_series: int = MAX_SERIES) -> None:
-        """Begin with none."""
+        """Start without series."""
         self._max = max_series
         self._all: OrderedDict[Key, History] = OrderedDict()
         self._fits: dict[Key, _Fitted] = {}
         self._alone: dict[Key, tuple[int, Fit]] = {}
-        # In the order in which they learned last: which ones are asked about must not change what they lend.
+        # In the order in which they learned last, so that queries do not change the donors.
         self._pairs: dict[Key, frozenset[str]] = {}
         self._blends: OrderedDict[Key, _Blended] = OrderedDict()
         self.changes = 0
-        # What `like` was asked last: a series' fit and its blend ask the same.
+        # The last call of `like`, cached: a series' fit and its blend make the same call.
         self._liked: tuple[object, list[Donor]] = (None, [])
         self._workflows: dict[str, _Lengths] = {}
         self.band = self.cold = Band()
         self.noise = Noise()
 
     def __len__(self) -> int:
-        """Return how many series are remembered."""
+        """Return the number of stored series."""
         return len(self._all)
 
     def keys(self) -> list[Key]:
-        """Return them, the least recently used first."""
+        """Return the keys, the least recently used first."""
         return list(self._all)
 
     def get(self, key: Key) -> History | None:
@@ -130,7 +132,7 @@ class Store:
         return found
 
     def put(self, key: Key, history: History) -> None:
-        """Remember a series; the least recently used one leaves when there are too many."""
+        """Store a series; evict the least recently used one if there are too many."""
         self._all[key] = history
         self._all.move_to_end(key)
         self._fits.pop(key, None)
@@ -154,7 +156,7 @@ class Store:
                 self._workflows.pop(key[0], None)
 
     def opened(self, key: Key) -> History:
-        """Return a series, which is remembered from now on."""
+        """Return a series; create and store it if it is new."""
         history = self.get(key)
         if history is None:
             history = History()
@@ -171,9 +173,9 @@ class Store:
             self.note_lengths(key[0], history.rows[0])
 
     def fit(self, key: Key) -> Fit | None:
-        """Return the fit of a series, computed again only after something that it stands on has changed.
+        """Return the fit of a series, computed again only after one of its inputs has changed.
 
-        While it has few runs, other series lend to it.
+        While it has few runs, it gets priors from other series.
         """
         history = self._all.get(key)
         if history is None or not history.rows:
@@ -190,9 +192,9 @@ class Store:
         return made
 
     def blend(self, key: Key, names: tuple[str, ...]) -> Blend:
-        """Return what is known of a run with the phases `names` of a series, but its covariates.
+        """Return the blend for a run with the phases `names` of a series, without its covariates.
 
-        As long as nothing that it stands on has changed, this is the same object.
+        Until one of its inputs changes, this is the same object.
         """
         fit = self.fit(key)
         kept = self._blends.get(key)
@@ -211,38 +213,38 @@ class Store:
         return kept.blend
 
     def _lender(self, key: Key, history: History) -> Fit:
-        """Return what a series says for itself; only this is lent, so that nothing comes back as news."""
+        """Return a series' fit without priors from others. Only this fit is shared, so no series learns from itself."""
         made = self._alone.get(key)
         if made is None or made[0] != history.changes:
             made = self._alone[key] = (history.changes, Fit(history))
         return made[1]
 
     def strangers(self, workflow: str) -> Strangers:
-        """Return what is known of a series of this workflow of which nothing else is known."""
+        """Return the prior for a series of this workflow without other data."""
         return self._workflows.get(workflow, _NO_LENGTHS).strangers()
 
     def note_lengths(self, workflow: str, logs: Sequence[float]) -> None:
-        """Take in the finite ones of these log lengths, of the first run of a new series; each series counts once."""
+        """Add the finite log lengths of the first run of a new series; each series counts once."""
         known = [value for value in logs if isfinite(value)]
         if known and workflow != UNNAMED:
             self._workflows[workflow] = self._workflows.pop(workflow, _NO_LENGTHS).after(sum(known) / len(known))
             self._bound()
 
     def _bound(self) -> None:
-        """Forget the workflows that had no new series for longest, when there are too many."""
+        """While there are too many workflows, forget the one without a new series for the longest time."""
         while len(self._workflows) > self._max:
             del self._workflows[next(iter(self._workflows))]
         self.changes += 1
 
     def encode(self) -> bytes:
-        """Return what all series have in common."""
+        """Return the state that all series share, encoded."""
         return msgspec.msgpack.encode(_Common(_VERSION, self.band, self.cold, self.noise, self._workflows))
 
     def decode(self, data: bytes) -> None:
-        """Take up what all series have in common as `encode` gave it.
+        """Restore the shared state from the result of `encode`.
 
         Raises:
-            ValueError: It is another version's, or damaged; nothing has changed.
+            ValueError: `data` is damaged or from another version; nothing has changed.
         """
         kept = msgspec.msgpack.decode(data, type=_Common)  # its errors are ValueErrors
         sound = kept.band.sound and kept.cold.sound and kept.noise.sound
@@ -252,10 +254,11 @@ class Store:
         self._bound()
 
     def like(self, key: Key, names: Sequence[str]) -> list[Donor]:
-        """Return the other series that may be alike, the likest first.
+        """Return the other series that may be similar, the most similar first.
 
-        How alike two are is overlap * (0.15 + likeness of names)^2: Jaccard's index of the phases, Dice's of the
-        pairs of neighbouring letters in the names of a workflow's series.
+        The similarity of two series is overlap * (0.15 + similarity of names)^2. The overlap is Jaccard's index of
+        their
+        phases. The similarity of names is Dice's index of the pairs of adjacent letters in them; 0 between workflows.
         """
         asked = (key, tuple(names), self.changes)
         if self._liked[0] != asked:
@@ -283,7 +286,7 @@ class Store:
 
 
 def _plausible(key: Key, other: Key, overlap: float, common: int) -> bool:
-    """Say whether two series may be alike: of one workflow, or of phases which can hardly be the same by chance."""
+    """Return whether two series may be similar: those of one workflow, or with phases hardly the same by chance."""
     if key[0] == other[0] and key[0] != UNNAMED:
         return overlap >= _OVERLAP_LEAST
     return overlap >= _OVERLAP_ELSEWHERE and common >= _COMMON_ELSEWHERE
