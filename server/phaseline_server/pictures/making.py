@@ -40,8 +40,8 @@ class PictureRun:
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     begun: trio.Event = field(default_factory=trio.Event)  # the start is recorded, or was rejected
     over: trio.Event = field(default_factory=trio.Event)
-    orders: set[str] = field(default_factory=set)  # the ids of those that were received
-    reason: str = ""  # why it is cancelled
+    orders: set[str] = field(default_factory=set)  # the ids of the orders received
+    reason: str = ""  # the reason of the cancellation
 
     def put_on(self, dress: Dress) -> None:
         """Replace the dress by a more complete one."""
@@ -57,7 +57,7 @@ class Maker:
         self._studio = studio
 
     async def make(self, run: PictureRun, series: str, address: str, *, resume: bool) -> None:
-        """Make one picture and report its end in any case."""
+        """Make one picture; always report its end."""
         job_id = Picture(series, address).job_id
         reporter = RunReporter(self._tracker, job_id, self._studio.redaction)
         try:

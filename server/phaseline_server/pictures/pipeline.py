@@ -113,7 +113,7 @@ class _PictureRun:
             return
         provider = self._studio.providers[self._series.provider or self._studio.provider]
         async with self._reporter.during(PicturePhase.IMAGE_WAIT, provider.greeting) as result:
-            self._source = await provider.make(self._order, self._reporter.tell)
+            self._source = await provider.make(self._order, self._reporter.progress)
             if isinstance(self._source, LocalPicture):
                 self._scratch.append(Path(self._source.path))
             result["provider"] = provider.name
@@ -176,7 +176,7 @@ class _PictureRun:
         self._scratch.clear()
 
     async def _percent(self, percent: float) -> None:
-        await self._reporter.tell(percent, "downloading the picture")
+        await self._reporter.progress(percent, "downloading the picture")
 
     async def _text(self, text: str) -> None:
-        await self._reporter.tell(None, text)
+        await self._reporter.progress(None, text)

@@ -51,7 +51,7 @@ class RunReporter:
         event = PhaseCompleted(job_id=self._job_id, phase=phase, result={"reason": why}, skipped=True)
         await self._tracker.report(event)
 
-    async def tell(self, percent: float | None, text: str) -> None:
+    async def progress(self, percent: float | None, text: str) -> None:
         """Report the progress of the phase, unless the latest report is too recent."""
         if trio.current_time() - self._reported < _PAUSE_S:
             return

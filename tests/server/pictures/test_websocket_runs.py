@@ -154,7 +154,7 @@ async def test_a_reporter_never_reports_more_than_ten_times_a_second(
         async with reporter.during(phase, "begins"):
             for step in range(100):
                 await trio.sleep(seconds_each / 100)
-                await reporter.tell(step, "goes on")
+                await reporter.progress(step, "goes on")
     received = messages_of(tracker)
     assert at_most_in_a_second(received) <= 10
     reported = [message["progress"] for message in received if message["type"] == "job_progress"]

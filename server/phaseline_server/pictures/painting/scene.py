@@ -93,7 +93,7 @@ class Scene:
         """Return `count`, scaled by the level of detail; it is unchanged at detail 2."""
         return max(1, round(count * _MANY[self.brief.detail - 1]))
 
-    def says(self, *keywords: str) -> bool:
+    def mentions(self, *keywords: str) -> bool:
         """Return whether one of the keywords is among the words; `galax*` matches every word with this beginning."""
         return any(fits(keyword, self.words) for keyword in keywords)
 

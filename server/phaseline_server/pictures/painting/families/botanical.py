@@ -37,7 +37,7 @@ def plan(scene: Scene) -> Plan:
         "meadow": ("meadow", "flower", "field", "wild", "bouquet", "poppy", "daisy", "garden", "herb"),
         "leaves": ("jungle", "leaf", "leaves", "fern", "tropic*", "palm", "vine", "rain"),
     }
-    fitting = [kind for kind, words in keywords.items() if scene.says(*words)] or list(keywords)
+    fitting = [kind for kind, words in keywords.items() if scene.mentions(*words)] or list(keywords)
     kind = str(random.choice(fitting))
     tones = _tones(scene, random)
     layers: Plan = [Layer(200, lambda canvas: _ground(canvas, scene, tones, kind))]

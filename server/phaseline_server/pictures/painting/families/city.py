@@ -29,7 +29,7 @@ class _Tower(NamedTuple):
 def plan(scene: Scene) -> Plan:
     """Plan the sky, rows of towers from far to near, and the foreground."""
     random = scene.random("city")
-    river = scene.says("river", "water", "harbor", "harbour", "canal", "bridge", "bay") or random.random() < 0.6  # noqa: PLR2004
+    river = scene.mentions("river", "water", "harbor", "harbour", "canal", "bridge", "bay") or random.random() < 0.6  # noqa: PLR2004
     foot = float(random.uniform(0.62, 0.72)) if river else 0.99
     sky = Sky(scene, foot * (0.96 if river else 0.86))
     layers = plan_sky(scene, sky, clouds=float(random.uniform(0.2, 1.0)))
@@ -40,11 +40,11 @@ def plan(scene: Scene) -> Plan:
         layers += each([depth], 235, lambda canvas, depth: _row(canvas, scene, sky, depth, (foot, peak)))
         layers += each([depth], 60, lambda canvas, depth: _mist(canvas, scene, sky, depth, foot))
     if river:
-        if random.random() < 0.5 or scene.says("bridge"):  # noqa: PLR2004
+        if random.random() < 0.5 or scene.mentions("bridge"):  # noqa: PLR2004
             layers.append(Layer(55, lambda canvas: _bridge(canvas, scene, sky, foot)))
         layers.append(Layer(3, lambda canvas: _quay(canvas, scene, sky, foot)))
         layers.append(Layer(100, lambda canvas: mirror(canvas, scene, sky, foot, calm=0.45)))
-    if not river or scene.says("rain", "blur", "memory", "nostalg*", "dream"):
+    if not river or scene.mentions("rain", "blur", "memory", "nostalg*", "dream"):
         layers.append(Layer(11, lambda canvas: _lanterns(canvas, scene, sky)))
     return layers
 

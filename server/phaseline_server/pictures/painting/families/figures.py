@@ -23,7 +23,7 @@ def plan(scene: Scene) -> Plan:
         "crowd": ("crowd", "people", "famil*", "couple", "friend", "dialog*", "love", "many", "pair"),
         "portrait": ("portrait", "face", "woman", "man", "queen", "king", "girl", "boy", "calm"),
     }
-    fitting = [kind for kind, words in keywords.items() if scene.says(*words)] or list(keywords)
+    fitting = [kind for kind, words in keywords.items() if scene.mentions(*words)] or list(keywords)
     kind = str(random.choice(fitting))
     layers: Plan = [Layer(100, lambda canvas: _ground(canvas, scene, halo=kind != "crowd"))]
     looks = int(random.choice([-1, 1]))

@@ -190,7 +190,8 @@ def plan(scene: Scene) -> Plan:
     """Plan a background, and either ribbons or hair."""
     current = _Current(scene)
     layers = [Layer(55, current.prepare)]
-    fine = scene.says("ink", "line", "hair", "silk", "wind", "fine", "delicate") or scene.random("kind").random() < 0.4  # noqa: PLR2004
+    wanted = scene.mentions("ink", "line", "hair", "silk", "wind", "fine", "delicate")
+    fine = wanted or scene.random("kind").random() < 0.4  # noqa: PLR2004
     if fine:
         parts = 9
         return layers + each(range(parts), 260, lambda canvas, part: current.hair(canvas, part, parts))

@@ -84,7 +84,7 @@ def plan(scene: Scene) -> Plan:
         "free": ("free", "music", "jazz", "kandinsky", "dance", "diagonal", "chaos"),
         "discs": ("disc", "circle", "orphi*", "sun", "wheel", "rhythm"),
     }
-    fitting = [kind for kind, words in keywords.items() if scene.says(*words)] or list(keywords)
+    fitting = [kind for kind, words in keywords.items() if scene.mentions(*words)] or list(keywords)
     kind = str(random.choice(fitting))
     shop = _Shop(scene)
     layers = [Layer(90, shop.prepare)]

@@ -28,7 +28,7 @@ class _Window:
             "rose": ("rose", "mandala", "circle", "cathedral", "radial", "symmetr*", "center"),
             "view": ("land", "sea", "sun", "hill", "view"),
         }
-        fitting = [kind for kind, words in keywords.items() if scene.says(*words)] or list(keywords)
+        fitting = [kind for kind, words in keywords.items() if scene.mentions(*words)] or list(keywords)
         self.light = (0.5 * scene.aspect, 0.45)
         self.rose = str(self.random.choice(fitting)) == "rose"
         if self.rose:

@@ -49,7 +49,7 @@ _GROUNDS = {
 def plan(scene: Scene) -> Plan:
     """Plan the sky, ridges from far to near, and possibly a lake that reflects them."""
     random = scene.random("landscape")
-    fitting = [kind for kind, words in _KINDS.items() if scene.says(*words)] or list(_KINDS)
+    fitting = [kind for kind, words in _KINDS.items() if scene.mentions(*words)] or list(_KINDS)
     kind = str(random.choice(fitting))
     lake = kind == "lake"
     horizon = float(random.uniform(0.44, 0.54) if lake else random.uniform(0.46, 0.68))
@@ -62,12 +62,12 @@ def plan(scene: Scene) -> Plan:
         layers += each([depth], 20 + 80 * (1 - depth), lambda canvas, depth: _ridge(canvas, scene, sky, kind, depth))
     if lake:
         layers.append(Layer(190, lambda canvas: mirror(canvas, scene, sky, shore)))
-        if random.random() < 0.4 or scene.says("boat", "sail", "ship"):  # noqa: PLR2004
+        if random.random() < 0.4 or scene.mentions("boat", "sail", "ship"):  # noqa: PLR2004
             layers.append(Layer(20, lambda canvas: staffage.boat(canvas, scene, sky, shore)))
         layers.append(Layer(120, lambda canvas: staffage.reeds(canvas, scene)))
     else:
         layers += staffage.plan_nearest(scene, sky, kind)
-    if scene.says("bird", "flight", "free", "wing") or random.random() < 0.35:  # noqa: PLR2004
+    if scene.mentions("bird", "flight", "free", "wing") or random.random() < 0.35:  # noqa: PLR2004
         tint = scene.palette.dark(scene.palette.deep, scene.light.near + 0.05)
         layers.append(Layer(55, lambda canvas: birds(canvas, scene, sky, tint)))
     return layers
@@ -153,7 +153,7 @@ def _sides(part: Canvas, scene: Scene, sky: Sky, crest: Field, below: Field, tex
 
 
 def _snow(part: Canvas, scene: Scene, sky: Sky, crest: Field, texture: Field, mask: Field, depth: float) -> None:
-    cold = scene.says("snow", "winter", "ice", "glacier", "frost")
+    cold = scene.mentions("snow", "winter", "ice", "glacier", "frost")
     line = sky.horizon - (0.03 if cold else 0.10) + 0.1 * depth
     reach = np.asarray(np.float32(line) - part.y + texture * np.float32(0.035), np.float32)
     cover = smooth(0.0, 0.03, reach) * mask * smooth(-0.9, 0.3, -texture)

@@ -18,24 +18,24 @@ __all__ = ["plan"]
 def plan(scene: Scene) -> Plan:
     """Plan the sky, the water, and one object that shows the scale."""
     random = scene.random("sea")
-    banded = scene.says("wave", "storm", "surf", "tsunami", "swell") or random.random() < 0.45  # noqa: PLR2004
+    banded = scene.mentions("wave", "storm", "surf", "tsunami", "swell") or random.random() < 0.45  # noqa: PLR2004
     horizon = float(random.uniform(0.30, 0.48) if banded else random.uniform(0.34, 0.72))
     sky = Sky(scene, horizon)
     layers = plan_sky(scene, sky, clouds=float(random.uniform(0.5, 1.3)))
     things = ["island", "lighthouse", "boats"]
-    fitting = [thing for thing in things if scene.says(thing.rstrip("s"))] or things
+    fitting = [thing for thing in things if scene.mentions(thing.rstrip("s"))] or things
     thing = str(random.choice(fitting))
     if thing == "island" or random.random() < 0.5:  # noqa: PLR2004
         layers.append(Layer(18, lambda canvas: coast.island(canvas, scene, sky)))
     layers.append(Layer(90, lambda canvas: _open_water(canvas, scene, sky)))
-    if thing == "boats" or scene.says("ship", "sail*", "regatta", "fisherman"):
+    if thing == "boats" or scene.mentions("ship", "sail*", "regatta", "fisherman"):
         layers.append(Layer(105, lambda canvas: coast.boats(canvas, scene, sky)))
     if banded:
         count = int(random.integers(6, 9))
         layers += each(range(count), 85, lambda canvas, index: _wave(canvas, scene, sky, index, count))
     if thing == "lighthouse":
         layers.append(Layer(150, lambda canvas: coast.lighthouse(canvas, scene, sky)))
-    if scene.says("gull", "bird", "albatross", "pelican", "puffin") or random.random() < 0.4:  # noqa: PLR2004
+    if scene.mentions("gull", "bird", "albatross", "pelican", "puffin") or random.random() < 0.4:  # noqa: PLR2004
         tint = mix(scene.palette.dark(scene.palette.deep, 0.25), sky.haze, 0.2 if scene.light.horizon > 0.6 else 0.7)  # noqa: PLR2004
         layers.append(Layer(60, lambda canvas: birds(canvas, scene, sky, tint)))
     return layers
@@ -105,7 +105,7 @@ def _wave(canvas: Canvas, scene: Scene, sky: Sky, index: int, count: int) -> Non
 
 def _crests(scene: Scene, at: Field, near: float, random: np.random.Generator) -> Field:
     height = 0.022 + 0.085 * near**1.4
-    if scene.light.name == "storm" or scene.says("storm", "tsunami", "rage", "anger"):
+    if scene.light.name == "storm" or scene.mentions("storm", "tsunami", "rage", "anger"):
         height *= 1.45
     length = (0.16 + 0.42 * near) * float(random.uniform(0.85, 1.2))
     phase = at / np.float32(length) + line_noise(random, at, 1.6, 2) * np.float32(0.45)

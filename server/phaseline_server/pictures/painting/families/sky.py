@@ -67,7 +67,7 @@ class Sky:
 def plan_sky(scene: Scene, sky: Sky, *, clouds: float = 1.0) -> Plan:
     """Return the layers of a whole sky; `clouds` 0..1.5 is the amount of clouds."""
     layers = [Layer(60, lambda canvas: _gradient(canvas, scene, sky))]
-    if sky.night or (scene.light.name == "dusk" and scene.says("star", "space", "galax*", "cosm*")):
+    if sky.night or (scene.light.name == "dusk" and scene.mentions("star", "space", "galax*", "cosm*")):
         layers.append(Layer(90, lambda canvas: _stars(canvas, scene, sky)))
     layers.append(Layer(65, lambda canvas: _sun(canvas, scene, sky)))
     if clouds > 0:

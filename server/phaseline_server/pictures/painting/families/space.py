@@ -25,7 +25,7 @@ def plan(scene: Scene) -> Plan:
     x = float(random.uniform(0.3, 0.7)) * scene.aspect
     y = float(random.uniform(0.36, 0.66)) + (0.25 if radius > 0.28 else 0) * float(random.choice([-0.3, 1]))  # noqa: PLR2004
     angle = float(random.uniform(0, math.tau))
-    ringed = scene.says("ring", "saturn") or random.random() < 0.5  # noqa: PLR2004
+    ringed = scene.mentions("ring", "saturn") or random.random() < 0.5  # noqa: PLR2004
     small = [
         (
             x + math.cos(turn) * far * scene.aspect,

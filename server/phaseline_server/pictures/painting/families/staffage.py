@@ -18,12 +18,12 @@ def plan_nearest(scene: Scene, sky: Sky, kind: str) -> Plan:
     """Return the layers of the foreground, selected by the seed and the words."""
     random = scene.random("nearest")
     layers: Plan = []
-    if scene.says("balloon", "sky", "journey", "dream") or random.random() < 0.22:  # noqa: PLR2004
+    if scene.mentions("balloon", "sky", "journey", "dream") or random.random() < 0.22:  # noqa: PLR2004
         layers.append(Layer(12, lambda canvas: _balloons(canvas, scene, sky)))
     choice = random.random()
-    if (kind in {"rolling", "dunes"} and choice < 0.75) or scene.says("lone", "solitude", "alone", "oak"):  # noqa: PLR2004
+    if (kind in {"rolling", "dunes"} and choice < 0.75) or scene.mentions("lone", "solitude", "alone", "oak"):  # noqa: PLR2004
         layers.append(Layer(430, lambda canvas: _lone_tree(canvas, scene)))
-    if kind != "dunes" and (choice > 0.35 or scene.says("grass", "meadow")):  # noqa: PLR2004
+    if kind != "dunes" and (choice > 0.35 or scene.mentions("grass", "meadow")):  # noqa: PLR2004
         layers.append(Layer(425, lambda canvas: _grass(canvas, scene, sky)))
     return layers
 
@@ -152,7 +152,7 @@ def _grass(canvas: Canvas, scene: Scene, sky: Sky) -> None:
     sheet = Sheet(canvas)
     swell = line_noise(random, np.linspace(0, scene.aspect, 256, dtype=np.float32), 2.0, 3)
     lean = float(random.normal(0, 0.02))
-    blooms = random.random() < 0.6 or scene.says("flower", "bloom", "poppy", "spring")  # noqa: PLR2004
+    blooms = random.random() < 0.6 or scene.mentions("flower", "bloom", "poppy", "spring")  # noqa: PLR2004
     for _ in range(scene.many(700)):
         x = float(random.uniform(-0.02, scene.aspect + 0.02))
         high = 0.045 + 0.035 * float(np.interp(x, np.linspace(0, scene.aspect, 256), swell))

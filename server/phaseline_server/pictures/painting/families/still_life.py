@@ -26,7 +26,7 @@ def plan(scene: Scene) -> Plan:
         Layer(95, lambda canvas: _room(canvas, scene, edge, side)),
         Layer(75, lambda canvas: _window(canvas, scene, side)),
     ]
-    blooming = scene.says("flower", "bouquet", "garden", "spring", "rose", "bloom") or random.random() < 0.6  # noqa: PLR2004
+    blooming = scene.mentions("flower", "bouquet", "garden", "spring", "rose", "bloom") or random.random() < 0.6  # noqa: PLR2004
     for index, thing in enumerate(things):
         layers += each([thing], 5, lambda canvas, thing: _shadow(canvas, scene, thing, side))
         if index == 0 and blooming:
