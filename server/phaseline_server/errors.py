@@ -195,7 +195,7 @@ class JournalFailed(PhaselineError):
 
 
 class LogUnavailable(PhaselineError):
-    """The database with the log can't be reached, or not now. The server connects again by itself.
+    """The database with the log can't be reached at present. The server reconnects by itself.
 
     Attributes:
         cause: The reason in one line, for the server's own log.
@@ -237,7 +237,7 @@ class ReadOnlyMirror(PhaselineError):
 
 
 class NotMirrored(PhaselineError):
-    """The server is a mirror of another one, which does not send it what was requested."""
+    """The server is a mirror, and its source does not send it the requested data."""
 
     code = "NOT_MIRRORED"
     status = 404
@@ -286,4 +286,4 @@ class NoOutput(PhaselineError):
 
     def __init__(self, job_id: str) -> None:
         """Name the job."""
-        super().__init__(f"no output of the job {shown(job_id)} is kept; phaseline run sends it, without --no-output")
+        super().__init__(f"job {shown(job_id)} has no stored output; phaseline run sends it, unless it has --no-output")

@@ -18,7 +18,7 @@ from phaseline_server.errors import Unauthorized, UnknownPath
 __all__ = ["FORWARDED", "Guard"]
 
 FORWARDED: Final = "Phaseline-Forwarded"
-"""The header of a request that a follower forwards: the id of the client's token, if the follower shows its pass."""
+"""The header of a forwarded request with the id of the client's token; it is valid only with the follower's pass."""
 _BEARER: Final = "bearer "
 _MOST_TOKEN: Final = 500
 # The only paths that accept a ticket, because a page can set headers on every other request.

@@ -74,7 +74,7 @@ class Access:
         """Return whether data about this job may be read; "" stands for data about no job."""
         return self.grant is not None and self.grant.may_read(job_id)
 
-    def check_says_anything(self) -> None:
+    def check_may_broadcast(self) -> None:
         """Check that the client may broadcast any message.
 
         Raises:
@@ -156,7 +156,7 @@ class Keeper:
 
         Raises:
             Unauthorized: The client sent an invalid token or ticket, or `read_token` raised this.
-            LogUnavailable: The log has to decide, and is not available.
+            LogUnavailable: The decision needs the log, which is not available.
         """
         if self.is_open:
             return Access(self, OPEN)
@@ -172,7 +172,7 @@ class Keeper:
 
         Raises:
             Unauthorized: The token or ticket is unknown or has expired; LinkEnded, if it is a link.
-            LogUnavailable: The log has to decide, and is not available.
+            LogUnavailable: The decision needs the log, which is not available.
         """
         if self.is_open:
             return OPEN
@@ -199,7 +199,7 @@ class Keeper:
         return token.grant
 
     async def _forwarded_grant(self, text: str, token_id: str) -> Grant:
-        """Return the grant of the token with this id, for the server with this pass; raise Unauthorized if none is."""
+        """Return the grant of the token with this id, for the server with this pass, or raise Unauthorized."""
         if await self.server_pass.accepts(text):
             for _ in range(2):
                 if token := self._token(token_id):
@@ -249,7 +249,7 @@ class Keeper:
                     access.end()
 
     async def _counts_now(self, grant: Grant) -> bool:
-        """Return whether a grant counts, which another server may know sooner."""
+        """Return whether a grant is still valid; another server may have learned of its end earlier."""
         if self._counts(grant):
             return True
         changed = await self._secrets.refresh()

@@ -1,4 +1,4 @@
-"""Where a server has its tokens, links and tickets: in files of its data directory, or in a log that servers share."""
+"""The storage of tokens, links and tickets: files in the data directory, or a shared log."""
 
 from collections.abc import Callable, Mapping
 from math import inf
@@ -84,7 +84,7 @@ class SharedSecrets:
             LogUnavailable: They have not been read yet.
         """
         if self._known is None:
-            raise LogUnavailable("the tokens in the log have not been read yet; the server tries again; retry later")
+            raise LogUnavailable("the tokens have not been read from the log yet; retry later")
         return self._known
 
     def document(self, name: str) -> Document:
@@ -141,12 +141,12 @@ class SharedSecrets:
                 await self._look(check=check)
                 failed = False
             except LogUnavailable:
-                pass  # it is logged by what reads the events
+                pass  # the reader of the events logs this error
             except (ConfigError, DiskFull, JournalFailed, JournalUnusable) as error:
                 if self._known is None:
                     raise
                 if not failed:
-                    _log.error("cannot read the tokens in the log; those known stay valid", error=str(error))
+                    _log.error("cannot read the tokens from the log; the known ones stay valid", error=str(error))
                 failed = True
             if not started:
                 started = True
@@ -154,7 +154,7 @@ class SharedSecrets:
             await trio.sleep(_ROUND_S)
 
     async def _look(self, since_s: float | None = None, check: Callable[[bool], None] = lambda _: None) -> None:
-        """Read the documents; with `since_s`, not if that was begun since, or the log has become unavailable."""
+        """Read the documents. With `since_s`, skip this if a read began after that time or the log is unavailable."""
         async with self._turn:
             if since_s is not None and (self._looked_s >= since_s or not self._available):
                 return
@@ -167,7 +167,7 @@ class SharedSecrets:
             self._available = True
             if self._known is None:
                 check("tokens" in found)
-            if changes == self._changes:  # else they may be older than what this server has changed
+            if changes == self._changes:  # otherwise they may be older than this server's own change
                 self.take(found)
 
     async def add_ticket(self, sha256: str, holder: str, lifetime_s: float) -> bool:

@@ -1,4 +1,4 @@
-"""The pass by which a server of a shared log proves to the leader that it is one.
+"""The pass with which a server proves to the leader that it shares the log.
 
 A follower forwards the reports of a client that has shown a ticket. The ticket is used up, so the follower shows its
 own pass, and names the client's token. The log has only the hash of the pass, which expires.
@@ -18,7 +18,7 @@ __all__ = ["ServerPass", "is_server_pass"]
 _PREFIX: Final = "php_"
 _LIFETIME_S: Final = 600.0
 _RENEW_S: Final = 300.0
-_CACHED_S: Final = 60.0  # for which the leader does not ask the log again
+_CACHED_S: Final = 60.0  # the leader caches the log's answer for this time
 _MOST_CACHED: Final = 1000
 
 
@@ -48,7 +48,7 @@ class ServerPass:
                 try:
                     await self._shared.add_server_ticket(digest(text), _LIFETIME_S)
                 except (DiskFull, JournalFailed) as error:
-                    raise LogUnavailable("this server can't show the leader who it is; retry later") from error
+                    raise LogUnavailable("this server could not store its pass for the leader; retry later") from error
                 self._text, self._made_s = text, made_s
             return self._text
 

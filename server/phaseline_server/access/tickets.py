@@ -58,7 +58,7 @@ class Tickets:
             text = new_secret(_PREFIX)
             in_log = await self._store(text, grant)
             if not in_log:
-                text = new_secret(_PREFIX)  # the log may have the first one, and then two servers would accept it
+                text = new_secret(_PREFIX)  # the log may have the first one, so two servers would accept that
         except BaseException:
             self._shares.give_back(grant)
             raise

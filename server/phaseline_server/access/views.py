@@ -165,7 +165,7 @@ class JobsView:
 
     async def announce(self, kind: str, channel: str, encode: Callable[[Position], bytes]) -> Position:
         """See `Tracker.announce`; requires `admin` without a prefix, because no other check applies to broadcasts."""
-        CURRENT.get().check_says_anything()
+        CURRENT.get().check_may_broadcast()
         return await self._tracker.announce(kind, channel, encode)
 
     def snapshot(self, job_id: str) -> Snapshot:
@@ -227,7 +227,7 @@ class JobsView:
         self._tracker.report_host(status)
 
     def _works_for(self, grant: Grant, host: str) -> bool:
-        """Return whether a machine does a job of the grant, or did it a minute ago, as the search takes its time."""
+        """Return whether a machine runs a job of the grant. A yes is cached for a minute: the search is slow."""
         now_ns, key = self._tracker.clock().mono_ns, (grant.token, host)
         if now_ns < self._reported_hosts.get(key, now_ns):
             return True

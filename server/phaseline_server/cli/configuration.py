@@ -100,7 +100,7 @@ def with_log(command: _Command) -> _Command:
 
 
 def _problems(error: BaseException) -> list[str] | None:
-    """Return the lines of a PhaselineError or of a group of only these; None if another error is in it."""
+    """Return the lines of a PhaselineError or a group of them; None if the group contains any other error."""
     if isinstance(error, PhaselineError):
         return str(error).splitlines()
     if isinstance(error, BaseExceptionGroup):

@@ -108,7 +108,7 @@ def eta_backtest(call: Given, source: Path | None, engines: tuple[str, ...]) -> 
         if free is not None:
             boxes.append((name, str(free.looks), *map(_share, (free.nae1, free.coverage, free.off2))))
     if not rows:
-        click.echo("no completed runs found")
+        click.echo("no completed runs found; name traces, or a data directory with completed jobs")
         return
     _table(("traces", "engine", "runs", "error", "first five", "in band", "stuck at 0"), rows)
     if boxes:

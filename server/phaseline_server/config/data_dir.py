@@ -1,4 +1,4 @@
-"""The data directory of a server that was given none."""
+"""The default data directory."""
 
 import os
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["default_data_dir", "holds_data"]
 
 _FILES: Final = ("journal.sqlite3", "tokens.json", "metrics/progress_phase_stats.json")
-# A series, and the pictures of one. The folders' names alone are too common to mean anything.
+# A file of a series, and a series' pictures. The names of the folders alone are too common.
 _PATTERNS: Final = ("series/*.json", "output/*/annotated", "output/*/generated")
 
 

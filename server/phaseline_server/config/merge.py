@@ -111,8 +111,8 @@ class _Merge:
                 )
             if settings.follow and settings.log != SQLITE:
                 self.problems.append(
-                    f"follow (from {self.sources['follow']}) is set, and so is log (from {self.sources['log']}); "
-                    "allowed: one of them, as a mirror has a copy of its own"
+                    f"follow (from {self.sources['follow']}) and log (from {self.sources['log']}) are both set; "
+                    "allowed: one of them, because a mirror has its own copy of the log"
                 )
             if not self.problems:
                 return Configuration(settings, self.sources)

@@ -110,7 +110,7 @@ class AppCall:
     def _close(self, message: Any) -> None:
         # Quart also sends a close when the call of a WebSocket that was taken over ends.
         if not self._socket.is_taken_over:
-            self._socket.say_close(int(message.get("code") or 1000), message.get("reason") or "")
+            self._socket.send_close(int(message.get("code") or 1000), message.get("reason") or "")
             self._closed = True
 
     def _reject(self, handshake: Upgrade, status: int) -> None:

@@ -34,7 +34,7 @@ _APP_ENDS = 1.0  # seconds for the app to end
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds to wait after an error of accept
 
 
-Welcome = Callable[[trio.SocketStream], Awaitable[None]]
+ServeClient = Callable[[trio.SocketStream], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,10 +144,10 @@ class Door:
                     # From here on, a cancellation from outside arrives as `closing`, for an orderly shutdown.
                     shutdown.shield = True
                     shared = Shared(self._limits, partial(self._spawn, nursery), self._pings, self._counts)
-                    welcome = partial(self._welcome, ASGIWrapper(app), state, shared)
+                    serve_client = partial(self._serve_client, ASGIWrapper(app), state, shared)
                     pings.start_soon(self._pings.run)
                     for listener in listeners:
-                        nursery.start_soon(self._accept, listener, welcome, nursery)
+                        nursery.start_soon(self._accept, listener, serve_client, nursery)
                     task_status.started([url_of(listener, secure=self._tls is not None) for listener in listeners])
                     await self.closing.wait()
                     for listener in listeners:
@@ -161,7 +161,7 @@ class Door:
     def _spawn(self, nursery: trio.Nursery, act: Callable[[], Awaitable[None]]) -> None:
         nursery.start_soon(self._guard, act)
 
-    async def _accept(self, listener: trio.SocketListener, welcome: Welcome, nursery: trio.Nursery) -> None:
+    async def _accept(self, listener: trio.SocketListener, serve_client: ServeClient, nursery: trio.Nursery) -> None:
         """Accept clients until `listener` is closed. After an error, wait and try again."""
         pause = _FIRST_PAUSE
         while True:
@@ -177,9 +177,11 @@ class Door:
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 pause = _FIRST_PAUSE
-                nursery.start_soon(welcome, stream)
+                nursery.start_soon(serve_client, stream)
 
-    async def _welcome(self, app: AppWrapper, state: LifespanState, shared: Shared, stream: trio.SocketStream) -> None:
+    async def _serve_client(
+        self, app: AppWrapper, state: LifespanState, shared: Shared, stream: trio.SocketStream
+    ) -> None:
         """Serve one client and close its socket."""
         ends = _ends_of(stream)
         if self.closing.is_set() or ends is None:

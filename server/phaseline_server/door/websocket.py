@@ -165,7 +165,7 @@ class WebSocket:
         assert self._endpoint is not None  # noqa: S101 (checked by the caller)
         return self._endpoint.binary(data)
 
-    def say_close(self, code: int, reason: str) -> None:
+    def send_close(self, code: int, reason: str) -> None:
         """Send a close without waiting for the client's."""
         if self._endpoint is not None and self._endpoint.is_open:
             self.writer.write(self._endpoint.close(code, reason))

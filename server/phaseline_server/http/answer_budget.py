@@ -45,9 +45,9 @@ class _Waiter(NamedTuple):
 
 
 class AnswerBudget:
-    """The budget. Answers beyond it wait their turn, and after some seconds they are refused.
+    """The budget. Answers beyond it wait, and are rejected after some seconds.
 
-    One client, by its token or else its address, gets at most half of it. So slow readers do not block the others.
+    A client, identified by its token or else its address, gets at most half. So slow readers do not block the others.
 
     Attributes:
         building: Limits the number of answers that are built at a time; held while an answer is built, not while it
@@ -100,7 +100,7 @@ class AnswerBudget:
             return Hold(size, lambda change: self._count(change, who))
         raise Busy(
             f"answers of {self._held} bytes are being sent, {self._held_by[who]} of them to this client; allowed: "
-            f"{self._most}, and {self._share} a client; try again later"
+            f"{self._most}, and {self._share} per client; retry later"
         )
 
     def _fits(self, size: int, who: str) -> bool:
@@ -119,7 +119,7 @@ class AnswerBudget:
             self._admit()
 
     def _admit(self) -> None:
-        """Admit those who fit now, the longest waiting first."""
+        """Admit waiting answers that fit now, in order of arrival."""
         left: deque[_Waiter] = deque()
         while self._waiting:
             waiter = self._waiting.popleft()

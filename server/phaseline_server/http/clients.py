@@ -67,7 +67,7 @@ class Clients:
         self._most_name_bytes = name_bytes
         self._name_bytes = 0
         self._clients: dict[str, Client] = {}
-        self._polling: OrderedDict[str, Client] = OrderedDict()  # the one that was silent for longest first
+        self._polling: OrderedDict[str, Client] = OrderedDict()  # the longest silent first
         self.subscribers: Counter[str] = Counter()
 
     def add(self, position: Position) -> Client:

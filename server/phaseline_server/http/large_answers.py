@@ -43,7 +43,7 @@ def json_page(fields: dict[str, object], name: str, documents: Sequence[bytes], 
 
 
 def line_page(documents: Sequence[bytes], hold: Hold, content_type: str, headers: dict[str, str]) -> Response:
-    """Return an answer with one encoded JSON document a line."""
+    """Return an answer with one encoded JSON document per line."""
     end = b"\n" if documents else b""
     return _in_pieces(b"", documents, b"\n", end, hold, content_type=content_type, headers=headers)
 

@@ -1,4 +1,4 @@
-"""The way from a server that follows to the leader: requests that only the leader can serve are forwarded to it."""
+"""The link from a follower to the leader: it forwards requests that only the leader can serve."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -99,7 +99,7 @@ class LeaderLink:
             body = await request.get_data(parse_form_data=False)
             headers = {name: request.headers[name] for name in _SENT if name in request.headers}
             if FORWARDED in request.headers:
-                raise _no_leader("this server follows, and so does the one that forwarded the request")
+                raise _no_leader("this server and the one that forwarded the request are both followers")
             query = request.query_string
             target = request.scope["raw_path"] + (b"?" + query if query else b"")
             answer = await self._send(
@@ -126,10 +126,10 @@ class LeaderLink:
                     content = await read_body(response, _MOST_BYTES)
                 return httpx.Response(response.status_code, headers=response.headers, content=content)
             except (httpx.TransportError, httpx.InvalidURL, CutOff, Unacceptable) as error:
-                raise _no_leader("the leader does not answer") from error
+                raise _no_leader(f"the leader {leader} does not answer") from error
             finally:
                 self._pending.discard(scope)
-        raise _no_leader("another server begins to lead")
+        raise _no_leader("the leader is changing")
 
     # ------------------------------------------------------------------ reports of a lasting connection
 
@@ -173,7 +173,7 @@ class LeaderLink:
         """See `Leader.report_host`; the latest load of each machine is sent."""
         key = (_sender(), status.host)
         if key not in self._hosts and len(self._hosts) >= _MOST_HOSTS:
-            raise _no_leader("too many loads wait for the leader")
+            raise _no_leader("too many loads of machines wait for the leader")
         self._hosts[key] = status
         self._news.set()
 
@@ -194,7 +194,7 @@ class LeaderLink:
             scope.cancel()
 
     async def send_hosts(self) -> None:
-        """Send the loads of machines to the leader, until cancelled; what it does not take is dropped."""
+        """Send the loads of machines to the leader, until cancelled; rejected ones are dropped."""
         while True:
             await self._news.wait()
             self._news = trio.Event()
@@ -208,7 +208,7 @@ class LeaderLink:
 
 
 def _no_leader(reason: str) -> LogUnavailable:
-    return LogUnavailable(f"{reason}; send the request again later")
+    return LogUnavailable(f"{reason}; retry later")
 
 
 def _sender() -> _Sender:

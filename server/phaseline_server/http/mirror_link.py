@@ -1,4 +1,4 @@
-"""What a mirror does not do: it takes no reports, and has no pictures, output or loads of machines."""
+"""The limits of a mirror: it rejects reports, and has no pictures, output or loads of machines."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final

@@ -19,7 +19,7 @@ _HINT: Final = (
 
 
 class Fractions:
-    """The jobs whose progress has been a fraction so far. A progress above 1 costs little."""
+    """The jobs whose reported progress has never exceeded 1. Checking a progress above 1 is cheap."""
 
     def __init__(self) -> None:
         """Start without jobs."""

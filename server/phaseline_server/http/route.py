@@ -1,4 +1,4 @@
-"""One route: its path and method, the right it needs, what it takes and what it answers."""
+"""One route: its path, method, permission, request body and answers."""
 
 import re
 from typing import Any, Final, Literal, NamedTuple

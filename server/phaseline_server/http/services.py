@@ -44,7 +44,7 @@ class Services:
         address: The address of this server.
         refused: Number of rejected requests and messages, by error code.
         fractions: Jobs whose progress looks like a fraction.
-        parted: Set when all WebSockets have been closed after `closing`.
+        disconnected: Set when all WebSockets have been closed after `closing`.
         started: Start time, in seconds of Trio's clock.
     """
 
@@ -64,11 +64,11 @@ class Services:
     address: str = ""
     refused: Counter[str] = field(default_factory=Counter)
     fractions: Fractions = field(default_factory=Fractions)
-    parted: trio.Event = field(default_factory=trio.Event)
+    disconnected: trio.Event = field(default_factory=trio.Event)
     started: float = field(default_factory=trio.current_time)
 
 
-def make_services(  # noqa: PLR0913 (the parts that a leader and a follower make differently)
+def make_services(  # noqa: PLR0913 (one argument per part that differs between a leader and a follower)
     *,
     settings: Settings,
     tracker: JobsView,
@@ -82,7 +82,7 @@ def make_services(  # noqa: PLR0913 (the parts that a leader and a follower make
     courses: Courses,
     address: str,
 ) -> Services:
-    """Return the parts of a server whose app is made from them; those that are not given are new."""
+    """Return the parts of a server for its app; parts that are not given are created."""
     gallery = Gallery(studio)
     return Services(
         settings=settings,

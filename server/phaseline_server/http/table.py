@@ -1,4 +1,4 @@
-"""Every route, once: its path and method, the right it needs, what it takes and what it answers.
+"""Every route, once: its path, method, permission, request body and answers.
 
 The app, the guard and the OpenAPI document are made of this table. A route without a handler, or a handler without a
 route, ends the server's start; an answer that the table does not name fails a test.
@@ -50,7 +50,7 @@ _FILE: Final = (400, 403, 404, 503)
 # ------------------------------------------------------------------------------------------ pages and files
 
 _PAGES: Final = (
-    # The page as such shows nothing that is not its reader's.
+    # The page itself contains no data; its requests are checked.
     Route("page", "GET", "/", _ANYBODY, "Show all jobs as a page.", media("text/html")),
     Route("page_job", "GET", "/job/{job_id}", _ANYBODY, "Show a job as a page.", media("text/html")),
     Route("page_history", "GET", "/history", _ANYBODY, "Show past jobs as a page.", media("text/html")),
@@ -99,7 +99,7 @@ _PAGES: Final = (
 
 _SERVER: Final = (
     Route("openapi", "GET", "/openapi.json", _ANYBODY, "Get the OpenAPI document.", json_of(_OBJECT)),
-    # Monitoring asks this, and has no token.
+    # Monitoring requests this without a token.
     Route(
         "health",
         "GET",

@@ -44,7 +44,7 @@ HOSTS: Final = (
         "GET",
         "/progress/boxes",
         Rule(Need.READ, filtered=False),
-        "List when each host and queue is likely to be free. A forecast is renewed from time to time.",
+        "List when each host and queue is likely to be free. Forecasts are updated periodically.",
         json_of(BoxList),
         errors=(403,),
         served="leader",
@@ -55,7 +55,7 @@ HOSTS: Final = (
         "GET",
         "/progress/servers",
         Rule(Need.NOTHING),
-        "List the servers that share the log: which one leads, and for how long each may lack new messages.",
+        "List the servers that share the log: the leader, and for how long each may lack new messages.",
         json_of(ServerList),
     ),
 )

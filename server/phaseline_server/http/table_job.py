@@ -56,7 +56,7 @@ JOB: Final = (
         "POST",
         "/progress/job/{job_id}/output",
         _REPORT,
-        "Add to a job's output. With `at`, sending a text again changes nothing.",
+        "Append to a job's output. With `at`, repeating a request has no effect.",
         json_of(answers.OutputTaken),
         {"type": "string"},
         query={"at": Annotated[int, Meta(ge=0, le=MAX_AT)]},

@@ -33,19 +33,15 @@ class Waiting:
             self.error = LogUnavailable(str(reason))
         else:
             self.standing = reason
-            where = f"at {reason.leader}" if reason.leader else "which is starting"
-            self.error = LogUnavailable(
-                f"this server can't follow the log yet; another one leads, {where}; send requests there"
-            )
+            where = reason.leader or "which is starting"
+            self.error = LogUnavailable(f"this server can't follow the log yet; send requests to the leader, {where}")
         return str(self.error) != before
 
     def mirror(self, source: str, problem: str) -> None:
-        """Note that this server is a mirror without a copy so far, as the source has this problem."""
+        """Record that this mirror has no copy yet, because the source has this problem."""
         self.standing = Standing("mirror", leader=source)
-        why = f"the source is away: {problem}" if problem else "the copy is being made"
-        self.error = LogUnavailable(
-            f"this server mirrors {source}, and has no copy so far; {why}; send the request again later"
-        )
+        why = f"the source is unreachable: {problem}" if problem else "the copy is being made"
+        self.error = LogUnavailable(f"this mirror of {source} has no copy yet; {why}; retry later")
 
 
 def make_waiting_room(waiting: Waiting) -> QuartTrio:

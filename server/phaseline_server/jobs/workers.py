@@ -1,8 +1,8 @@
-"""The connected workers. With them the server detects the death of a worker at once, before its silence.
+"""The connected workers. They let the server detect a worker's death at once, without waiting for its silence.
 
 A worker's name is its producer, or else its connection. If a connection is lost (no close frame, or one that says that
 the process ends), its workers are gone, unless another connection has them. A regular close has no effect on the job,
-as a shell script may open a connection for each report.
+because a shell script may open a connection for each report.
 """
 
 from collections import OrderedDict
@@ -43,29 +43,29 @@ class Workers:
         return WorkerConnection(self, client_id, OrderChannel(write))
 
     def is_connected(self, name: str) -> bool:
-        """Say whether a worker is connected."""
+        """Return whether a worker is connected."""
         return name in self._connections
 
     def gone_since(self, names: tuple[str, ...]) -> Moment | None:
-        """Return when the last of a job's workers was lost; None while one is connected, or if it took its leave."""
+        """Return when the last of a job's workers was lost; None while one is connected, or if it closed regularly."""
         if not names or any(name in self._connections for name in names):
             return None
         left = max((self._left[name] for name in names if name in self._left), key=_when, default=None)
         return left[0] if left is not None and left[1] else None
 
     def forget_others(self, names: set[str], before: Moment) -> None:
-        """Forget who left before a moment, except for `names`, the workers of the active jobs of that moment."""
+        """Drop workers that left before a moment, except `names`, the workers of the jobs active then."""
         for name in self._left.keys() - names:
             if self._left[name][0].mono_ns < before.mono_ns:
                 del self._left[name]
 
     def arrive(self, name: str) -> None:
-        """Take in that a connection has this worker."""
+        """Record that a connection has this worker."""
         self._connections[name] = self._connections.get(name, 0) + 1
         self._left.pop(name, None)
 
     def leave(self, name: str, *, lost: bool) -> None:
-        """Take in that a connection does not have it any more."""
+        """Record that a connection no longer has this worker."""
         left = self._connections[name] - 1
         if left:
             self._connections[name] = left
@@ -93,15 +93,15 @@ class WorkerConnection:
         self._token = ""
         self._names: OrderedDict[str | None, str] = OrderedDict()
 
-    def show(self, token: str) -> None:
-        """Take in the id of the token that was shown: a producer's name counts within it."""
+    def use_token(self, token: str) -> None:
+        """Record the id of the client's token; producer names are scoped to it."""
         if token != self._token:
             self.close(lost=False)
             self._token = token
             self.register(self._producer)
 
     def register(self, producer: str | None) -> None:
-        """Take in that this is the connection of this worker, and of no other."""
+        """Record that this connection belongs to this worker only."""
         if producer is not None:
             self._producer = producer
             self._add(producer)
@@ -113,7 +113,7 @@ class WorkerConnection:
         if known is not None:
             return known
         if producer is not None and self._producer is not None and producer != self._producer:
-            # The process that has registered delivers what a dead one left.
+            # The registered process delivers a dead process's reports.
             name = self._name(producer)
             self._workers.note_dead(name)
             return name
@@ -137,7 +137,7 @@ class WorkerConnection:
         return self._client_id if producer is None else f"{self._token}{_SEPARATOR}{producer}"
 
     def close(self, *, lost: bool) -> None:
-        """Take in that it is over, by a goodbye or not."""
+        """Record that the connection has ended, with or without a regular close."""
         for name in self._names.values():
             self._leave(name, lost=lost)
         self._names.clear()
@@ -148,7 +148,7 @@ def joined(workers: Workers, names: tuple[str, ...], name: str | None) -> tuple[
     connected = [each for each in names if workers.is_connected(each)]
     if name is None:
         return tuple(connected)
-    # The first one, which began the job, is likely to be there to its end.
+    # The first worker started the job, and is likely to stay to its end.
     return (*connected[:1], *connected[1:][2 - _MOST_OF_JOB :], name) if name not in connected else tuple(connected)
 
 

@@ -10,16 +10,16 @@ __all__ = ["Age"]
 _CURRENT_S: Final = 2.5
 """The age up to which a copy is current; the source sends a sign of life each second."""
 _AWAY_S: Final = 5.0
-"""The age from which the source is away."""
+"""The age from which the source is unreachable."""
 _JUMP_NS: Final = 2 * 10**9
-"""More than the time for which estimates and statuses are reused, so that none is that was made before."""
+"""Longer than estimates and statuses are reused, so that none from before the jump is."""
 _STORED_NS: Final = 5 * 10**9
 
 
 class Age:
-    """Knows when a copy was complete last, and stops the clock of its jobs while the source is away.
+    """Records when a copy was last complete, and stops the clock of its jobs while the source is unreachable.
 
-    Without that, a job would seem to go on, with an estimate that counts down to nothing.
+    Otherwise, jobs would seem to continue, with estimates that count down to zero.
     """
 
     def __init__(self, present: Callable[[], Moment], complete_ns: int | None) -> None:

@@ -17,7 +17,7 @@ class SourceEstimates:
     """An `Engine` that returns what the source estimated last, less the time since then."""
 
     def __init__(self, away: Callable[[], bool]) -> None:
-        """Begin without estimates; while the source is `away`, nobody knows what remains of a job."""
+        """Start without estimates; while the source is `away`, remaining times are unknown."""
         self._away = away
         self._known: dict[str, tuple[Estimate, int]] = {}
 

@@ -40,7 +40,7 @@ class MirrorFeed(ThreadedStore):
     Attributes:
         clock: Returns the time of which jobs are shown: the present, or that of the source's last sign of life.
         estimates: The source's estimates.
-        problem: Why the source is not followed at present, or "".
+        problem: Why the mirror is not connected to its source, or "".
     """
 
     def __init__(self, engine: MirrorEngine, source: Source, url: str) -> None:
@@ -81,14 +81,14 @@ class MirrorFeed(ThreadedStore):
                 await self._source.receive(position, self._take)
             except SourceAway as away:
                 if str(away) != self.problem:
-                    _log.warning("the source is away; it is tried again", source=self._url, reason=str(away))
+                    _log.warning("the source is unreachable; retrying", source=self._url, reason=str(away))
                 pause_s = _FIRST_RETRY_S if not self.problem else min(2 * pause_s, _LAST_RETRY_S)
                 self.problem = str(away)
             await trio.sleep(pause_s)
 
     async def _take(self, frame: LogFrame) -> None:
         if self.problem:
-            _log.info("the source is followed", source=self._url)
+            _log.info("connected to the source", source=self._url)
             self.problem = ""
         await self._send.send(frame)
 
@@ -176,7 +176,7 @@ class MirrorFeed(ThreadedStore):
                 with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(write)
             except DiskFull as error:
-                _log.warning("the mirror waits for room on the disk", error=str(error))
+                _log.warning("disk full; the mirror waits until there is space", error=str(error))
                 await trio.sleep(_LAST_RETRY_S)
             else:
                 return

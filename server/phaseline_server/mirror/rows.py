@@ -77,7 +77,7 @@ def _decoded(record: msgspec.Raw, at: Moment) -> Job:
 
 
 def _last_ends(messages: Sequence[Message]) -> list[Message]:
-    """Return the last end of each job: of earlier ones, the source does not send the state."""
+    """Return the last end of each job; the source does not send the states of earlier ends."""
     last = {message.job_id: message for message in messages if message.type in _ENDS}
     return sorted(last.values(), key=lambda message: message.seq)
 

@@ -68,8 +68,8 @@ class Source:
         except* SourceAway as errors:
             raise _first(errors) from None
         except* msgspec.MsgspecError as errors:
-            text = f"{self.address.authority} is no Phaseline server of this version: {one_line(str(_first(errors)))}"
-            raise SourceAway(text) from None
+            text = f"{self.address.authority} is not a Phaseline server of this version"
+            raise SourceAway(f"{text}: {one_line(str(_first(errors)))}; check the address and its version") from None
         except* ConfigError as errors:
             raise SourceAway(str(_first(errors))) from None
         except* (OSError, trio.TooSlowError, trio.BrokenResourceError, trio_websocket.HandshakeError) as errors:
@@ -85,8 +85,8 @@ class Source:
         if not isinstance(frame, LogProblem):
             return frame
         if frame.code == _UNKNOWN:
-            raise SourceAway(f"{self.address.authority} has no mirrors: its Phaseline is older; upgrade it")
-        raise SourceAway(one_line(frame.error) or "the server does not send its log")
+            raise SourceAway(f"{self.address.authority} has an older Phaseline without mirrors; upgrade it")
+        raise SourceAway(one_line(frame.error) or f"{self.address.authority} does not send its log")
 
     @asynccontextmanager
     async def _websocket(self) -> AsyncIterator[trio_websocket.WebSocketConnection]:

@@ -1,4 +1,4 @@
-"""Where clients connect: at the app of a server that leads, follows, or waits for a shared log."""
+"""The listen addresses, and the app behind them: of a leader, a follower, or a server that waits for a shared log."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ from phaseline_server.runtime.stage import Stage
 __all__ = ["Entrance", "Reception", "first_of", "warn_of_wildcard"]
 
 _log: Final = structlog.get_logger()
-_AGAIN_S: Final = 1.0  # until a log that could not be followed is tried again
+_AGAIN_S: Final = 1.0  # pause before the next attempt to follow the log
 
 
 def first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -47,7 +47,7 @@ def warn_of_wildcard(url: str) -> None:
 
 
 class Entrance:
-    """The listen addresses, which outlive the parts of a server's life with and without leading.
+    """The listen addresses, which stay open when the server begins or ceases to lead.
 
     Attributes:
         url: The address of this server, as others write it.
@@ -88,7 +88,7 @@ class Entrance:
 
 
 class Reception:
-    """Serves clients: from the log, from its feed while another server leads, or in the waiting room.
+    """Serves clients from the log, from its feed while another server leads, or with the waiting room's app.
 
     Attributes:
         door: The door for all of them.
@@ -158,10 +158,10 @@ class Reception:
             self._following = None
 
     async def _show(self, nursery: trio.Nursery, services: Services, app: QuartTrio) -> None:
-        await nursery.start(self._stage.show, app, services.closing, services.parted)
+        await nursery.start(self._stage.show, app, services.closing, services.disconnected)
 
     async def admit(self, nursery: trio.Nursery, services: Services, app: QuartTrio) -> None:
-        """Serve `app` in `nursery` instead of all before."""
+        """Serve `app` in `nursery` in place of any previous app."""
         if self._nursery is None:
             await self._entrance.serve(nursery, self.door, app)
             return

@@ -34,10 +34,10 @@ Show = Callable[[trio.Nursery, Services, QuartTrio], Awaitable[None]]
 
 
 class Upstream(Leader, Protocol):
-    """The way to the server that writes the log."""
+    """The link to the server that writes the log."""
 
     def attach(self, app: QuartTrio, applied: Callable[[int], Awaitable[None]]) -> None:
-        """Answer those requests of `app` that are that server's; `applied` waits until a message is visible here."""
+        """Forward the requests that only that server can serve; `applied` waits until a message is visible here."""
         ...
 
 
@@ -52,7 +52,7 @@ async def follow(feed: Feed, settings: Settings, keeper: Keeper, door: Door, sho
         await follow_feed(feed, link, settings, keeper, door, show)
 
 
-async def follow_feed(  # noqa: PLR0913 (what it serves, and how)
+async def follow_feed(  # noqa: PLR0913 (its collaborators and options)
     feed: Feed,
     link: Upstream,
     settings: Settings,
@@ -91,7 +91,7 @@ async def follow_feed(  # noqa: PLR0913 (what it serves, and how)
         nursery.start_soon(learning.run_followed)
         nursery.start_soon(keeper.run)
         boxes = Boxes(jobs, learning.boxes)
-        if settings.follow:  # nobody else does it
+        if settings.follow:  # followers of a shared log leave this to the leader
             nursery.start_soon(boxes.run)
             nursery.start_soon(jobs.log.run_pruning, clock)
         services = make_services(
@@ -123,13 +123,13 @@ class _FollowedParts(NamedTuple):
 async def _read_followed(
     feed: Feed, link: Leader, settings: Settings, retention_s: float, engine: Engine | None, clock: Clock
 ) -> _FollowedParts:
-    """Return the parts that follow the log, with what it has so far."""
+    """Return the parts that follow the log, with its present state."""
     present = clock()
     start = await feed.start(present.wall_ns - round(retention_s * 1e9), settings.max_jobs, day_of(present.wall_ns))
     present = clock()  # a mirror may have waited for its source
     statistics = Statistics(start.kept.averages, *start.kept.counts)
     learning, outputs = Learning(feed, statistics), Outputs()
-    OutputStorage(feed, outputs).restore(start.learned)  # takes them out; the leader has the present ones
+    OutputStorage(feed, outputs).restore(start.learned)  # removes the stored ones; the leader has the current ones
     learning.restore(start.learned)
     courses = Courses(learning)
     if engine is None:

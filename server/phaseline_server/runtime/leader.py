@@ -1,4 +1,4 @@
-"""A server that leads: it writes the log. One nursery runs its app, tracker, broadcaster and picture runs."""
+"""The leader: it writes the log. One nursery runs its app, tracker, broadcaster and picture runs."""
 
 import gc
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ __all__ = ["lead"]
 
 
 class _Saved(Protocol):
-    """What is saved from time to time, and at the end."""
+    """State that is saved periodically and at the end."""
 
     async def run(self) -> None: ...
     async def save(self) -> None: ...
@@ -45,7 +45,7 @@ class _Saved(Protocol):
 
 @dataclass(frozen=True)
 class _LeadingParts:
-    """The parts that write the log, with what the server before them left."""
+    """The parts that write the log, with the restored state."""
 
     settings: Settings
     log: Log
@@ -128,7 +128,7 @@ async def _restore_parts(store: Store, settings: Settings) -> _LeadingParts:
     # A finished run answers its pollers for done_ttl, even if jobs stay in memory for less time.
     retention_s = max(settings.retention, settings.done_ttl)
     known = await restore(store, metrics_file, now(), retention_s=retention_s, max_jobs=settings.max_jobs)
-    gc.freeze()  # the restored jobs
+    gc.freeze()  # the collector skips the restored jobs
     learned = await store.learned()
     learning, outputs = Learning(store, known.statistics), Outputs()
     courses = Courses(learning)

@@ -50,10 +50,10 @@ def configure_logs(form: Literal["text", "json"], level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if form == "json":
-        shared += [structlog.processors.format_exc_info, _sober, structlog.processors.JSONRenderer()]
+        shared += [structlog.processors.format_exc_info, _sanitized, structlog.processors.JSONRenderer()]
     else:
         console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_indented)
-        shared += [_sober, console]
+        shared += [_sanitized, console]
     structlog.configure(
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -72,7 +72,7 @@ class _Forward(logging.Handler):
         log.log(record.levelno, record.getMessage(), exc_info=record.exc_info or None)
 
 
-def _sober(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _sanitized(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Return an entry without secrets and, except for a traceback, on one line, so that no text can forge an entry."""
     for key, value in entry.items():
         if isinstance(value, str):

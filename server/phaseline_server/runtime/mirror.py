@@ -59,7 +59,7 @@ async def serve_mirror(entrance: Entrance, listeners: Sequence[trio.SocketListen
                 await entrance.serve(nursery, door, stage)
 
         async def show(within: trio.Nursery, services: Services, app: QuartTrio) -> None:
-            await within.start(stage.show, app, services.closing, services.parted)
+            await within.start(stage.show, app, services.closing, services.disconnected)
             await open_door()
 
         while True:
@@ -71,7 +71,7 @@ async def serve_mirror(entrance: Entrance, listeners: Sequence[trio.SocketListen
                     parts = (settings, keeper, door, show)
                     await follow_feed(feed, link, *parts, engine=feed.estimates, clock=feed.clock, address=entrance.url)
             except* LogReplaced as errors:
-                _log.info("the mirror begins anew", reason=str(errors.exceptions[0]))
+                _log.info("copying the source's log again", reason=str(errors.exceptions[0]))
 
 
 @asynccontextmanager
@@ -96,7 +96,7 @@ async def _open_feed(settings: Settings, source: Source, waiting: Waiting) -> As
 
 
 def check_other(source: Address, listeners: Sequence[trio.SocketListener]) -> None:
-    """Check that the source is not this server, as far as its address shows that.
+    """Check that the source's address is not one of this server.
 
     Raises:
         ConfigError: It is.

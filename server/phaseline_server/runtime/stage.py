@@ -1,4 +1,4 @@
-"""The app that a door serves while a server's part changes: each call goes to the app that is shown at that time."""
+"""The app of a door whose server begins or ceases to lead: each call goes to the app that is shown at that time."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from phaseline_server.door.lifespan import running
 __all__ = ["Stage"]
 
 _GRACE_S: Final = 1.5  # for answers on their way
-_PARTING_S: Final = 2.5  # for WebSockets to be closed
+_DISCONNECT_S: Final = 2.5  # for WebSockets to be closed
 _APP_ENDS_S: Final = 1.0
 
 
@@ -62,33 +62,33 @@ class Stage:
         self,
         app: ASGIFramework,
         closing: trio.Event,
-        parted: trio.Event,
+        disconnected: trio.Event,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Show `app` until canceled, or until another one is shown; in the end, its clients have time to leave.
+        """Show `app` until canceled or replaced; then give its clients time to disconnect.
 
         Args:
             app: The app.
             closing: Set at the end, for long-lived routes.
-            parted: Set by the app once it has closed its WebSockets.
+            disconnected: Set by the app once it has closed its WebSockets.
             task_status: Started once the app is shown.
         """
         async with trio.open_nursery() as nursery:
             try:
-                await nursery.start(self._show, app, closing, parted)
+                await nursery.start(self._show, app, closing, disconnected)
                 task_status.started()
                 await trio.sleep_forever()
             finally:
                 closing.set()
 
     async def _show(
-        self, app: ASGIFramework, closing: trio.Event, parted: trio.Event, *, task_status: trio.TaskStatus[None]
+        self, app: ASGIFramework, closing: trio.Event, disconnected: trio.Event, *, task_status: trio.TaskStatus[None]
     ) -> None:
         with trio.CancelScope() as shutdown:
             async with running(app, _APP_ENDS_S):
-                # From here on, a cancellation arrives as `closing`, for an orderly end. One that has come already would
-                # wait for this task, and so never set it.
+                # From here on, a cancellation sets `closing`, for an orderly shutdown. An earlier one is handled here,
+                # because it would wait for this task and so never set `closing`.
                 await trio.lowlevel.checkpoint_if_cancelled()
                 shutdown.shield = True
                 calls = self._calls = _Calls()
@@ -97,6 +97,6 @@ class Stage:
                 await closing.wait()
                 if self._app is app:
                     self._app, self._calls = self._base, _Calls()
-                with trio.move_on_after(_PARTING_S):
-                    await parted.wait()
+                with trio.move_on_after(_DISCONNECT_S):
+                    await disconnected.wait()
                 await calls.end()

@@ -13,7 +13,7 @@ import trio
 __all__ = ["attend"]
 
 _SHORTEST_S: Final = 0.01
-_LAST_WORDS_S: Final = 5.0
+_CLOSING_S: Final = 5.0
 
 
 async def attend() -> None:
@@ -21,18 +21,18 @@ async def attend() -> None:
 
     Run it until cancelled while the server serves. If the event loop hangs, the notifications stop, and systemd
     restarts the server. Without a NOTIFY_SOCKET nothing is sent. If systemd's queue is full, a notification waits; the
-    last one for at most `_LAST_WORDS_S` seconds.
+    last one for at most `_CLOSING_S` seconds.
     """
     interval_s = _watchdog_s() / 2
     try:
-        await _say("READY=1")
+        await _notify("READY=1")
         while interval_s > 0:
             await trio.sleep(max(interval_s, _SHORTEST_S))
-            await _say("WATCHDOG=1")
+            await _notify("WATCHDOG=1")
         await trio.sleep_forever()
     finally:
-        with trio.move_on_after(_LAST_WORDS_S, shield=True):
-            await _say("STOPPING=1")
+        with trio.move_on_after(_CLOSING_S, shield=True):
+            await _notify("STOPPING=1")
 
 
 def _watchdog_s() -> float:
@@ -43,7 +43,7 @@ def _watchdog_s() -> float:
     return int(asked) / 1e6
 
 
-async def _say(line: str) -> None:
+async def _notify(line: str) -> None:
     path = os.environ.get("NOTIFY_SOCKET", "")
     if not path.startswith(("/", "@")):
         return

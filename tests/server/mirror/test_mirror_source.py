@@ -90,7 +90,7 @@ async def test_what_is_no_server_of_ours_is_named() -> None:
         )
         assert "does not speak TLS; use http:// in --follow" in await reason(f"https://127.0.0.1:{port}")
         other = await nursery.start(serve_websocket, chat, "127.0.0.1", 0, None)
-        assert "is no Phaseline server of this version" in await reason(f"http://127.0.0.1:{other.port}")
+        assert "is not a Phaseline server of this version" in await reason(f"http://127.0.0.1:{other.port}")
         nursery.cancel_scope.cancel()
 
 

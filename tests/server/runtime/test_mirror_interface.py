@@ -122,7 +122,7 @@ async def test_a_mirror_without_a_copy_names_the_reason(tmp_path: Path) -> None:
         await source.report("start", "a")
         await source.kill()
     async with mirror_of(address, folder(tmp_path, "mirror")) as mirror:
-        while "source is away" not in (answer := await mirror.client.get("/progress/jobs")).json()["error"]:
+        while "source is unreachable" not in (answer := await mirror.client.get("/progress/jobs")).json()["error"]:
             await trio.lowlevel.checkpoint()
         assert (answer.status_code, answer.json()["code"]) == (503, "LOG_UNAVAILABLE")
         assert address in answer.json()["error"]

@@ -114,7 +114,7 @@ async def hears_the_end(listener: Listener) -> None:
     """Check that a subscriber hears that the run was cancelled, and then that the server goes away."""
     last = (await listener.hear_until("job_failed"))[-1]
     assert (last["state"], last["result"]) == ("cancelled", {"error": ENDED})
-    assert await listener.wait_closed() == (1001, "the server ends; come back")
+    assert await listener.wait_closed() == (1001, "the server is shutting down; reconnect")
 
 
 async def test_a_server_that_does_nothing_ends_and_writes_nothing(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from phaseline_server.runtime.stage import Stage
 
 
 async def test_an_app_is_ended_if_its_server_ends_just_as_it_is_shown(autojump_clock: trio.testing.MockClock) -> None:
-    closing, parted, scope = trio.Event(), trio.Event(), trio.CancelScope()
-    parted.set()
+    closing, disconnected, scope = trio.Event(), trio.Event(), trio.CancelScope()
+    disconnected.set()
 
     async def app(scope_: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         assert scope_["type"] == "lifespan"
@@ -29,7 +29,7 @@ async def test_an_app_is_ended_if_its_server_ends_just_as_it_is_shown(autojump_c
     async with trio.open_nursery() as nursery:
         nursery.start_soon(release)
         with scope:
-            await Stage(app).show(app, closing, parted)
+            await Stage(app).show(app, closing, disconnected)
         nursery.cancel_scope.cancel()
     assert scope.cancelled_caught
     assert autojump_clock.current_time() < 100

@@ -61,7 +61,7 @@ class _Due(NamedTuple):
 
     @property
     def error(self) -> PhaselineError | None:
-        """Why numbered reports could not be stored, if so."""
+        """The error that kept numbered reports from being stored, or None."""
         error = None if self.taken is None else self.taken.error
         return None if error is None or all(number is None for number in self.numbers) else error
 

@@ -68,7 +68,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
         """Return the client's grant, if it allows links to the job, and the job is kept."""
         grant = CURRENT.get().known
         if grant is OPEN:
-            raise NotNeeded("the server has no tokens, so everybody can read the job at its address /job/<id>")
+            raise NotNeeded("links are not needed: the server has no tokens, so every client can read /job/<id>")
         grant.check_link(job_id)
         found = await services.tracker.find_reported(job_id)
         grant.check_link(job_id, found.workflow)

@@ -34,20 +34,20 @@ class LogSending:
         tracker: JobsView,
         subscriber: DirectSubscriber,
         spawn: Callable[[Any], None],
-        say: Callable[[list[bytes]], None],
+        send: Callable[[list[bytes]], None],
     ) -> None:
-        """Queue frames by `say` for the client of `subscriber`; `spawn` starts tasks that run until it disconnects."""
+        """Queue frames with `send` for the client of `subscriber`; `spawn` starts tasks that end with it."""
         self._tracker = tracker
         self._subscriber = subscriber
         self._spawn = spawn
-        self._say = say
+        self._send = send
         self._begun = False
 
     def begin(self, wanted: Follow) -> None:
         """Send the log after a position, or all of it, and then what is added, until the client disconnects.
 
         Raises:
-            TooMany: That has begun already.
+            TooMany: The client receives the log already.
             Forbidden: The client may not read all jobs.
             ReadOnlyMirror: This server is a mirror itself.
         """
@@ -73,7 +73,7 @@ class LogSending:
                     position = Position(start.epoch, start.seq)
                 position = await self._send_after(replica, position)
             except Unrecoverable:
-                position = None  # the client reads more slowly than the log forgets
+                position = None  # the client reads more slowly than the log discards messages
             except LogUnavailable as error:
                 _log.debug("can't send the log to a mirror", error=str(error))
                 await trio.sleep(_IDLE_S)
@@ -94,5 +94,5 @@ class LogSending:
         return position
 
     async def _put(self, frame: LogFrame) -> None:
-        self._say([encode_log_frame(frame)])
+        self._send([encode_log_frame(frame)])
         await self._subscriber.wait_free()

@@ -1,4 +1,4 @@
-"""`/progress/…`: the REST part of the photo protocol: reports, jobs and past events."""
+"""The REST part of the photo protocol, `/progress/…`: reports, jobs and past events."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -76,16 +76,16 @@ class Session:
         self._services = services
         self._tracker = services.tracker
         self._subscriber = subscriber
-        self._acks = Acks(self._say, lambda: spawn(self._acks.run))
+        self._acks = Acks(self._send, lambda: spawn(self._acks.run))
         self._asked_for_acks = False
         self._access = CURRENT.get()
         self.client = services.clients.add(services.tracker.log.top)
         self._worker = services.tracker.workers.connect(self.client.client_id, self._order)
         self._subscription = Subscription(services, self.client, subscriber, spawn, self._reply)
-        self._log_sending = LogSending(services.tracker, subscriber, spawn, self._say)
+        self._log_sending = LogSending(services.tracker, subscriber, spawn, self._send)
 
     def welcome(self) -> None:
-        """Say where the client is."""
+        """Send the greeting: the client's id, and the server's time, epoch, protocol and features."""
         self._reply(
             "connection_established",
             client_id=self.client.client_id,
@@ -201,7 +201,7 @@ class Session:
         """Record reports that arrived together, in `size` bytes: one a document, or in arrays."""
         numbered = any(event.producer_seq is not None for event in events)
         try:
-            self._show()
+            self._use_token()
             failed = self._failed if numbered else lambda: None
             taken = await self._tracker.take_all(events, self._worker.worker_of, failed)
         except Unauthorized as error:
@@ -225,9 +225,9 @@ class Session:
         """Return why an earlier numbered report could not be stored, if so."""
         return self._acks.failed
 
-    def _show(self) -> None:
+    def _use_token(self) -> None:
         """Scope the worker's name to the token that was sent last."""
-        self._worker.show(self._access.known.token)
+        self._worker.use_token(self._access.known.token)
 
     async def _end(self, code: int, error: PhaselineError) -> NoReturn:
         """Disconnect the client, so that it sends the rejected message again before any later ones."""
@@ -249,7 +249,7 @@ class Session:
                 self._asked_for_acks = message.acks
                 self.client.client_type = message.client_type
                 if self.granted:
-                    self._show()
+                    self._use_token()
                     self._worker.register(message.producer)
                 self._reply("registration_confirmed", client_id=self.client.client_id, client_type=message.client_type)
             case Subscribe():
@@ -259,7 +259,7 @@ class Session:
                 try:
                     await self._subscription.subscribe(message)
                 except (JournalFailed, LogUnavailable) as error:
-                    # It was promised all that it missed, so it must ask again.
+                    # The client was promised all missed messages, so it must subscribe again.
                     await self._end(GOING_AWAY, error)
             case Unsubscribe():
                 self._subscription.unsubscribe(message)
@@ -277,7 +277,7 @@ class Session:
         self._acks.answer(_encoder.encode({"type": kind, **fields}))
 
     def _order(self, texts: Sequence[bytes]) -> None:
-        self._say(list(texts))
+        self._send(list(texts))
 
-    def _say(self, texts: list[bytes]) -> None:
+    def _send(self, texts: list[bytes]) -> None:
         self._subscriber.put_texts(texts)

@@ -1,4 +1,4 @@
-"""What one client of `/ws` subscribes to: its channels, the form of its messages, and those that it missed."""
+"""The subscription of a `/ws` client: its channels, the form of its messages, and the missed ones."""
 
 import sys
 from collections.abc import Callable

@@ -80,7 +80,7 @@ async def read_missed(  # noqa: PLR0913 (a position, and what bounds the answer)
             with trio.move_on_after(wait_s), suppress(SlowSubscriber):
                 await subscriber.receive_batch()
             nursery.cancel_scope.cancel()
-    # What came meanwhile is little, or the client would not have waited; so it does not wait for the budget again.
+    # Few messages arrived meanwhile, because the client waited for the first; so the budget is not awaited again.
     missed = await _read(log, missed.position, channels, most, budget)
     hold.resize(missed.size)
     return missed

@@ -16,38 +16,38 @@ from phaseline_server.http.services import Services
 
 __all__ = ["add_handlers"]
 
-_GOODBYE: Final = (GOING_AWAY, "the server ends; come back")
-_LAST_WORDS_S: Final = 1.0
+_GOODBYE: Final = (GOING_AWAY, "the server is shutting down; reconnect")
+_CLOSING_S: Final = 1.0
 # No close frame arrived, or one that says that the process or the page ends.
 _LOST: Final = frozenset({None, 1006, GOING_AWAY})
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
     """Register the handlers of this family."""
-    partings = _Partings(services)
+    shutdown = _Shutdown(services)
 
     @handlers.app.before_serving
     async def begin() -> None:
-        current_app.nursery.start_soon(partings.run)  # type: ignore[attr-defined] # of Quart-Trio's
+        current_app.nursery.start_soon(shutdown.run)  # type: ignore[attr-defined] # of Quart-Trio's
 
     @handlers.app.after_serving
     async def end() -> None:
-        partings.scope.cancel()
+        shutdown.scope.cancel()
 
     async def serve(socket: WebSocket) -> None:
         with services.tracker.log.attach(socket) as subscriber:
             async with trio.open_nursery() as nursery:
                 client = _Client(socket, services, subscriber, nursery)
-                partings.clients.add(client)
+                shutdown.clients.add(client)
                 if not client.session.granted:
                     nursery.start_soon(client.insist)
                 try:
-                    if partings.begun:  # this app is shown no more, but the client was on its way
-                        client.part(*_GOODBYE)
+                    if shutdown.begun:  # this app was replaced while the client connected
+                        client.close(*_GOODBYE)
                     else:
                         await client.run()
                 finally:
-                    partings.clients.discard(client)
+                    shutdown.clients.discard(client)
                     client.session.leave(lost=client.lost)
                 nursery.cancel_scope.cancel()
 
@@ -89,12 +89,12 @@ class _Client:
             try:
                 await self.session.take(frames)
             except Ended as end:
-                self.part(end.code, str(end))
+                self.close(end.code, str(end))
             if not self._socket.idle:
                 # While a client does not read its answers, its frames are not read: back-pressure.
                 await self._socket.wait_flushed()
 
-    def part(self, code: int, reason: str) -> None:
+    def close(self, code: int, reason: str) -> None:
         """Close the connection after all queued messages."""
         self._subscriber.flush()
         self._socket.close(code, reason)
@@ -104,7 +104,7 @@ class _Client:
         try:
             await self.session.wait_granted()
         except Ended as end:
-            self.part(end.code, str(end))
+            self.close(end.code, str(end))
 
     @property
     def lost(self) -> bool:
@@ -112,8 +112,8 @@ class _Client:
         return self._socket.code in _LOST
 
 
-class _Partings:
-    """Lets every client receive the ends of the runs when the server ends, and then closes its connection.
+class _Shutdown:
+    """At shutdown, sends every client the ends of the picture runs, then closes its connection.
 
     Attributes:
         clients: The clients that are connected.
@@ -128,18 +128,18 @@ class _Partings:
         self.scope = trio.CancelScope()
 
     async def run(self) -> None:
-        """Wait for the end; to be cancelled where it does not come by the door."""
+        """Wait for the shutdown. Cancel this if the door does not announce one."""
         with self.scope:
             await self._services.closing.wait()
-            with trio.move_on_after(_LAST_WORDS_S):
+            with trio.move_on_after(_CLOSING_S):
                 await self._services.runs.wait_over()
             self.begun = True
             async with trio.open_nursery() as nursery:
                 for client in tuple(self.clients):
-                    nursery.start_soon(self._part, client)
-            self._services.parted.set()
+                    nursery.start_soon(self._close, client)
+            self._services.disconnected.set()
 
-    async def _part(self, client: _Client) -> None:
-        with trio.move_on_after(_LAST_WORDS_S):
+    async def _close(self, client: _Client) -> None:
+        with trio.move_on_after(_CLOSING_S):
             await client.session.wait_settled()
-        client.part(*_GOODBYE)
+        client.close(*_GOODBYE)
