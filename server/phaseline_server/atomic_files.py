@@ -95,7 +95,8 @@ def make_data_dir(path: Path, *, parents: bool = False) -> None:
 
     Args:
         path: The directory.
-        parents: Whether to make its parents, too; a parent that the user named may be a disk that is not mounted.
+        parents: Whether to create its parents, too; not for a path from the user, because a missing parent may be a
+            disk that is not mounted.
 
     Raises:
         DataDirError: The path can't be made, is not a directory or not writable.

@@ -1,10 +1,10 @@
 """The broadcaster: fan-out of messages to all subscribers, in one order and without waiting.
 
-Publishing writes to a few subscribers at once, unless messages follow one another closely. Otherwise, it only
-queues messages, so that it takes equally long for any number of subscribers. While `run` is active, it writes them to
-sockets in rounds: all that was published until then is joined, and written in slices of subscribers. Between two
-slices, acks and other clients have their turn. For one subscriber, the order stays: before its channels or its form
-change, and before it is sent anything else, it is sent what it has not yet got.
+With few subscribers and infrequent messages, publishing writes to the sockets at once. Otherwise, it only queues the
+messages, so it takes equally long for any number of subscribers. While `run` is active, it writes them to sockets in
+rounds: all that was published until then is joined, and written in slices of subscribers. Between two slices, acks and
+other clients have their turn. Each subscriber's order is kept: pending messages are sent before its channels or the
+form of its messages change, and before anything else is sent to it.
 
 A subscriber whose queue is full is ended with an error, and its client can reconnect and resume. So a slow subscriber
 never delays another, and no client misses a message without notice.
@@ -30,7 +30,7 @@ from phaseline_server.fanout.subscriber import Subscriber, Writer
 __all__ = ["Broadcaster", "BroadcasterStatistics"]
 
 _Slice = tuple[frozenset[str] | None, list[Subscriber], list[Writer]]
-"""Subscribers at one place: the channels of their group, and their writers; or None and no writers."""
+"""Subscribers of a group: the channels of the group, the subscribers and their writers; or None and no writers."""
 
 _PAUSE_S: Final = 0.001
 _AnySubscriber = TypeVar("_AnySubscriber", bound=Subscriber)
@@ -56,10 +56,10 @@ class Broadcaster:
         self._groups: dict[frozenset[str], dict[Subscriber, Writer]] = {}
         self._others: set[Subscriber] = set()
         self._round: Bundle | None = None
-        self._slices: deque[_Slice] = deque()  # of the round, not yet written
-        self._left: set[Subscriber] = set()  # those who have not got the round; the others of a slice are passed over
-        self._pending: list[Message] = []  # published after the round began
-        self._ahead: dict[Subscriber, int] = {}  # the number of pending messages that a subscriber must not get again
+        self._slices: deque[_Slice] = deque()  # slices of the round still to write
+        self._left: set[Subscriber] = set()  # not sent the round yet; others of a slice are skipped
+        self._pending: list[Message] = []  # messages published after the round began
+        self._ahead: dict[Subscriber, int] = {}  # number of pending messages already sent to a subscriber
         self._running = False
         self._work = trio.Event()
         self._room = trio.Event()  # set when the next round begins
@@ -129,7 +129,7 @@ class Broadcaster:
     async def wait_room(self, *, large: bool) -> None:
         """Wait while many published messages are not being written yet; no checkpoint if there are few.
 
-        Those who publish many at a time wait first, with `large`, so that others need not wait.
+        With `large`, for callers that publish many at a time, wait earlier, so that others need not wait.
         """
         while self._running and len(self._pending) >= (_MANY_PENDING if large else _MOST_PENDING):
             await self._room.wait()
@@ -212,7 +212,7 @@ class Broadcaster:
         """Write the round to the next subscribers."""
         assert self._round is not None  # noqa: S101 (a slice is of a round)
         channels, members, writers = self._slices.popleft()
-        if not self._left.issuperset(members):  # some have left, or got it already
+        if not self._left.issuperset(members):  # some have unsubscribed or received it already
             kept = [member in self._left for member in members]
             members, writers = list(compress(members, kept)), list(compress(writers, kept))
         self._left.difference_update(members)

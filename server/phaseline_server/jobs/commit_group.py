@@ -34,7 +34,7 @@ class Outdated(NamedTuple):
 
 
 class Arrival:
-    """Reports that arrived together, or a part of them that joins a group in one go.
+    """Reports that arrived together, or a part of them that joins a group at once.
 
     Attributes:
         present: The time at which they join.
@@ -59,14 +59,14 @@ class Arrival:
 
 
 class Quick(msgspec.Struct, frozen=True):
-    """What a job's last report, of progress in its current phase, shares with the next one if that is like it.
+    """The data that a job's last report of progress shares with the next one, if both are of its current phase.
 
     Attributes:
         arrival: The reports to which both belong.
         phase: The current phase.
         reported_ns: The time spent in it.
         lines: Encodes the message.
-        producer: Who sent the report.
+        producer: The producer of the report.
         key: The producer's key if it numbers its reports, otherwise None.
         names: The part of the key that all jobs of the producer share.
         has_photo: Whether the job has a photo id, so that another one has no effect.
@@ -111,7 +111,7 @@ class Head:
 
 
 class Group:
-    """Reports that are accepted and numbered, but not stored yet, so nobody sees them.
+    """Reports that are accepted and numbered, but neither stored nor published yet.
 
     Attributes:
         messages: In the order of their numbers.
@@ -121,7 +121,7 @@ class Group:
         dismissed: The jobs that were dismissed, as they were then.
         numbers: The numbers that producers gave to the reports.
         reports: The number of reports.
-        born: The number of jobs that are in memory only once the group is stored.
+        born: The number of jobs that the group adds to memory once it is stored.
         growth: The memory in bytes that its jobs take in addition to what they took before.
         forget: Whether the earlier averages and counts are dropped with it.
         over: Set once it is stored, or has failed.

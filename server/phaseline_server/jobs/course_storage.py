@@ -1,4 +1,4 @@
-"""How the estimates of jobs moved, on disk."""
+"""The stored histories of estimates."""
 
 from typing import Final
 
@@ -47,7 +47,7 @@ class CourseStorage(StateStorage):
         return _encoder.encode(_StoredCourse(course.started_ns, course.step_s, course.values.tobytes(), self._order))
 
     def restore(self, learned: Learned) -> None:
-        """Take the courses out of what an engine has loaded, and keep them in memory again."""
+        """Remove the courses from the loaded states, and keep them in memory again."""
         found: list[tuple[int, str, Course]] = []
         for job_id, state in self.stored(learned):
             try:

@@ -1,4 +1,4 @@
-"""How the estimate of each job moved, in at most 64 points a job."""
+"""The history of each job's estimate, in at most 64 points per job."""
 
 from array import array
 from collections import OrderedDict
@@ -21,12 +21,12 @@ _FIELDS: Final = 4
 
 
 class Course:
-    """The points of one run, at least `step_s` apart. When they are full, each second one is dropped.
+    """The points of one run, at least `step_s` apart. When these are full, every other one is dropped.
 
     Attributes:
         started_ns: The start of the run, by the wall clock.
         step_s: The least time between two points.
-        values: Four numbers a point, in seconds: the time since the start, the remaining time, the ends of its band.
+        values: Four numbers per point, in seconds: elapsed time, remaining time, and both ends of its band.
     """
 
     __slots__ = ("started_ns", "step_s", "values")
@@ -57,7 +57,7 @@ class Course:
 
 
 class Courses:
-    """Records every estimate, and passes on to `listener` what it receives itself."""
+    """Records every estimate, and forwards all calls to `listener`."""
 
     def __init__(self, listener: Listener) -> None:
         """Begin without points."""

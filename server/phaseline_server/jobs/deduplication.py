@@ -1,8 +1,8 @@
 """Deduplication: the latest report of each producer about each job, so that a report sent twice is recorded once.
 
-A producer is a name that a client chooses, so it counts only among the reports of one token. A producer's numbers rise
-over all its jobs. So a report is a repetition if its number is not above the latest one of its own job; if it is not
-above the latest one of another job only, the number was used for something else.
+A producer is a name that a client chooses, so it is only known within one token. A producer's numbers rise across all
+its jobs. A number up to the latest one of the same job marks a repeated report. A number above that, but up to the
+latest one of another job, was used for another report.
 """
 
 from collections import OrderedDict

@@ -62,7 +62,7 @@ class Estimates:
             engine: Computes the estimates.
             statistics: The usual durations of phases, for the reasons.
             listener: Called with each new estimate.
-            gone_since: Returns when a job's workers were lost, or None; its estimate stays the same from then on.
+            gone_since: Returns when a job's workers were lost, or None. The job's estimate is frozen from then on.
         """
         self._engine = engine
         self._statistics = statistics
@@ -111,7 +111,7 @@ class Estimates:
         if job.state is State.QUEUED:
             estimate = self._engine.estimate(job, job.started)  # of its own time, which has not begun
         elif gone is not None:
-            # No engine knows what has become of the job since then.
+            # The job's progress since then is unknown.
             estimate = self._engine.estimate(job, gone)
         else:
             estimate = self._engine.estimate(job, now)
@@ -149,7 +149,7 @@ def _is_fresh(last: SharedEstimate, job: Job, now: Moment) -> bool:
 
 
 def _counted_down(estimate: Estimate, ns: int) -> Estimate:
-    """Return an estimate that was made `ns` nanoseconds ago; what remains of an active job is never 0."""
+    """Return an estimate made `ns` nanoseconds ago, counted down; an active job's remaining time is never 0."""
     remaining_ns, low_ns, high_ns, phase_ns = (
         None if value is None else max(least, value - ns)
         for value, least in (

@@ -45,7 +45,7 @@ class Leader(Protocol):
 
 def decode_followed(records: Iterable[bytes], moment: Moment) -> list[Job]:
     """Return the jobs of records that the leader has stored; raises msgspec.DecodeError."""
-    # Monotonic times don't cross machines; the log may have times of several.
+    # Monotonic times are only comparable on one machine; the log may have times of several.
     return [decode_job(record, moment, same_clock=False, interrupted=False) for record in records]
 
 
@@ -57,7 +57,7 @@ class FollowedJobs(Tracker):
         super().__init__(**parts)
         self._intake.failed = LogUnavailable("this server follows; send reports to the leader, which GET /health names")
         self._leader = leader
-        self._workers: dict[str, str] = {}  # the connection here over which a job is reported, for orders
+        self._workers: dict[str, str] = {}  # the local connection of each job's worker, for orders
 
     # ------------------------------------------------------------------ the feed
 
@@ -77,10 +77,10 @@ class FollowedJobs(Tracker):
             await self.log.wait_room(large=False)
 
     def _apply(self, update: Update, jobs: Sequence[Job]) -> None:
-        """Make an update visible. Nothing is awaited here, so nobody sees a part of it."""
+        """Publish an update. There is no await, so other tasks never see a part of it."""
         for job in jobs:
             if job.dismissed and job.job_id not in self._jobs:
-                continue  # it had left memory
+                continue  # the job was no longer in memory
             if (worker := self._workers.get(job.job_id)) is not None:
                 job.workers = (worker,)
             self._jobs.put(job)
@@ -94,7 +94,7 @@ class FollowedJobs(Tracker):
         self.log.publish(update.messages)
 
     def _make_room(self) -> None:
-        # The leader has the same limits, and lets no more jobs begin.
+        # The leader has the same limits, and rejects further jobs.
         with suppress(TooMany):
             while (first := self._jobs.over_first(0, 0, lambda _: False)) is not None:
                 self.forget(first)

@@ -62,7 +62,7 @@ class GroupCommits:
             finally:
                 intake = self._intake
                 with trio.CancelScope(shield=True):
-                    # While the log is not available, nobody waits any more.
+                    # While the log is not available, no report waits for its group.
                     while intake.failed is None and not (intake.gathering.empty and intake.committing.empty):
                         await (intake.gathering if intake.committing.empty else intake.committing).over.wait()
                 committing.cancel()
@@ -112,7 +112,7 @@ class GroupCommits:
             raise
         except BaseException as error:
             # A bug, which ends the server; no task must wait for the group.
-            failed = JournalFailed(f"a group of reports could not be kept: {error!r}; see the server's log")
+            failed = JournalFailed(f"a group of reports could not be stored: {error!r}; see the server's log")
             self._intake.failed = failed
             self._intake.roll_back(failed)
             raise

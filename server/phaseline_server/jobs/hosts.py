@@ -159,7 +159,7 @@ class HostsReader:
         Args:
             hosts: The active and stalled jobs of each machine, as `JobTable.hosts` returns them.
             loads: The last loads.
-            percent: Returns how much of a job is done.
+            percent: Returns the percentage of a job that is done.
             reads: Returns whether a job may be read, by its id; None if all may be.
             now: The present.
         """

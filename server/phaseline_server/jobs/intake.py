@@ -77,7 +77,7 @@ class Intake:
         self._workers = workers
         self._listener = listener
         self._epoch = top.epoch
-        self._last = self._stored = top.seq  # the numbers that were given last, and stored last
+        self._last = self._stored = top.seq  # the last number assigned, and the last one stored
         self._bounds = bounds
 
     # ------------------------------------------------------------------ groups
@@ -94,7 +94,7 @@ class Intake:
         self.committing = Group()
 
     def roll_back(self, error: PhaselineError) -> None:
-        """Reject the group that could not be stored, and the one that was built on it, as if neither had arrived."""
+        """Roll back the group that could not be stored, and the one built on it."""
         groups = (self.committing, self.gathering)
         self.committing, self.gathering = Group(), Group()
         self._last = self._stored
@@ -104,7 +104,7 @@ class Intake:
     def suspend(self, error: PhaselineError) -> None:
         """Accept no reports until it is known whether the group in `committing` is stored.
 
-        Nobody waits for that: the reports of the group, and of the one that was built on it, are rejected. If the group
+        Clients do not wait for that: the reports of this group, and of the one built on it, are rejected. If the group
         turns out to be stored, it is published, and its numbered reports are recognized when they are sent again.
         """
         self.failed = error
@@ -224,12 +224,12 @@ class Intake:
             is_end = isinstance(event, JobFailed | JobCancelled)
             self._messages.settle(job, then if is_end and not job.state.stopped else job.last_report)
         if growth := growth_of(event):
-            check(job, event)  # first, so that a rejected report drops no other job
+            check(job, event)  # first, so that a rejected report does not evict another job
             try:
                 self._make_room(int(begins), growth)
             except TooMany:
                 if isinstance(event, GROWING):
-                    raise  # an end is always accepted: the job may be dropped then
+                    raise  # an end is always accepted, because an ended job can be evicted
         before = 0 if begins else job.weight
         durations = job.apply(event, then)
         group.born += begins

@@ -30,7 +30,7 @@ class JobTable:
         for job in self._jobs.values():
             self._add_to_places(job)
         gone = sorted((job for job in self._jobs.values() if _may_go(job)), key=_went)
-        self._gone = dict.fromkeys(job.job_id for job in gone)  # in the order in which they go
+        self._gone = dict.fromkeys(job.job_id for job in gone)  # in the order of eviction
 
     def __contains__(self, job_id: object) -> bool:
         """Return whether a job is in memory."""
@@ -71,12 +71,12 @@ class JobTable:
         """Publish the current state of `job`."""
         before, job_id, size = self._jobs.get(job.job_id), job.job_id, job.weight
         if before is not None and before.started == job.started:
-            job.percent = max(job.percent, before.percent)  # what was published meanwhile
+            job.percent = max(job.percent, before.percent)  # the published percentage never falls
         self.weight += size - self._weights.get(job_id, 0)
         self._weights[job_id] = size
         self._jobs[job_id] = job
         if before is not None and _is_active(before) and _is_active(job) and _place(before) == _place(job):
-            # Most changes: only those are many in one group.
+            # The common case; only such changes are numerous in one group.
             if job.host:
                 self._hosts[job.host][job_id] = self._boxes[_place(job)][job_id] = job
             return

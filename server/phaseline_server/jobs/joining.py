@@ -46,7 +46,7 @@ async def join_in_parts(
 ) -> BatchReceipt:
     """Accept events, each by itself; other tasks run meanwhile. Cancellation does not interrupt it.
 
-    A part ends when its group is large, and after 10 ms while other reports wait, as its group can only be committed
+    A part ends when its group is large, or after 10 ms if other reports wait, because its group can only be committed
     then. Once a part could not be stored, all later events are rejected too, so that the stored ones have no gap.
 
     Args:
@@ -67,7 +67,7 @@ async def join_in_parts(
                 await wait_room()
                 await intake.open.acquire()
             await _wait_closed(intake)
-        # Nothing is awaited between this and the first report, so none joins a group behind one that has failed.
+        # There is no await between this check and the first report, so no report joins a group after a failed one.
         error = failed() or next((group.error for group in groups if group.error is not None), None)
         if error is not None:
             outcomes += [error] * (len(events) - len(outcomes))

@@ -1,4 +1,4 @@
-"""What learns from the tracker's jobs: a protocol, so that the tracker knows nothing of learning."""
+"""The interface of learners: a protocol, so that the tracker does not depend on learning."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -11,30 +11,30 @@ __all__ = ["NOBODY", "Listener"]
 
 
 class Listener(Protocol):
-    """Called with each job; it changes nothing of it, answers nothing, and returns soon."""
+    """Receives the changes of every job. It must not modify a job, and must return quickly."""
 
     def reported(self, job: Job, now: Moment) -> None:
-        """Take in that something was reported of `job`, which is as it was before."""
+        """Handle a report about `job`, before it is applied."""
         ...
 
     def estimated(self, job: Job, now: Moment, estimate: Estimate) -> None:
-        """Take in that this was estimated of `job`."""
+        """Handle a new estimate of `job`."""
         ...
 
     def ended(self, jobs: Sequence[Job], durations: Sequence[PhaseDuration]) -> None:
-        """Take in that these jobs have ended and are kept, and what their phases took."""
+        """Handle ended and stored jobs, with the durations of their phases."""
         ...
 
 
 class _Nobody:
     def reported(self, job: Job, now: Moment) -> None:
-        """Pass over it."""
+        """Do nothing."""
 
     def estimated(self, job: Job, now: Moment, estimate: Estimate) -> None:
-        """Pass over it."""
+        """Do nothing."""
 
     def ended(self, jobs: Sequence[Job], durations: Sequence[PhaseDuration]) -> None:
-        """Pass over it."""
+        """Do nothing."""
 
 
 NOBODY: Final[Listener] = _Nobody()

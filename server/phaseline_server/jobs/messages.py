@@ -16,8 +16,8 @@ from phaseline_server.jobs.estimates import Estimates, SharedEstimate
 
 __all__ = ["JobMessages"]
 
-# Estimates for the messages that a job has in one group are made for this number of phases, and one at least: its cost
-# grows with the job's phases. More messages reuse the last estimate; only the job's last message gets a new one.
+# Budget for the estimates of a job in one group, in phases: the cost of an estimate grows with the job's phases. At
+# least one is made. Further messages reuse the last estimate; only the job's last message gets a new one.
 _PHASES_IN_GROUP: Final = 64
 
 
@@ -113,7 +113,7 @@ class JobMessages:
         return job.shown_percent(self._estimates.exact(job, moment).percent)
 
     def past_snapshot(self, job: Job, moment: Moment) -> Snapshot:
-        """Return the full state of a job that has changed since; it shows nothing that was not published then."""
+        """Return the full state of a job that has changed since `moment`, without anything published later."""
         last = self._estimates.outdated(job, moment)
         estimate = Estimate(0.0) if last is None else last.estimate
         return job.snapshot(moment, msgspec.structs.replace(estimate, percent=job.percent), {})

@@ -16,7 +16,7 @@ from phaseline.wire import OrderStatus, order_status
 __all__ = ["OrderDelivery", "Receiver"]
 
 Receiver = Callable[[str, Order], None]
-"""Takes a job's id and an order; it must neither wait nor raise."""
+"""Receives a job's id and an order; it must not block or raise."""
 
 _encode: Final = msgspec.json.Encoder().encode
 

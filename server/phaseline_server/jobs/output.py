@@ -13,9 +13,9 @@ from phaseline.text import as_drawn_last, masked
 __all__ = ["MAX_CHARACTERS", "MAX_LINES", "Added", "Output", "Outputs", "as_drawn", "output_message"]
 
 MAX_CHARACTERS: Final = 65_536
-"""Characters of output that are kept for each job."""
+"""Maximum number of characters of output kept per job."""
 MAX_LINES: Final = 200
-"""Lines of output that are kept for each job, whichever bound is reached first."""
+"""Maximum number of lines of output kept per job."""
 MAX_BYTES: Final = 32 * 2**20
 """Memory for the output of all jobs."""
 _TYPE: Final = "job_output"
@@ -88,7 +88,7 @@ class Outputs:
         kept = self._kept.get(job_id) or Output(at or 0, "")
         if at is None:
             at = kept.end
-        if at == 0 or at > kept.end:  # a new run, or characters that its sender dropped
+        if at == 0 or at > kept.end:  # a new run, or a gap from characters that the sender dropped
             kept = Output(at, "")
         text = text[kept.end - at :]
         if not text:

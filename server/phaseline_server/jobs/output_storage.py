@@ -47,7 +47,7 @@ class OutputStorage(StateStorage):
         return _encoder.encode(_Stored(output.at, output.text, self._order))
 
     def restore(self, learned: Learned) -> None:
-        """Take the outputs out of what an engine has loaded, and keep them in memory again."""
+        """Remove the outputs from the loaded states, and keep them in memory again."""
         found: list[tuple[int, str, Output]] = []
         for job_id, state in self.stored(learned):
             try:

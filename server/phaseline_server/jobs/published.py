@@ -1,4 +1,4 @@
-"""The published jobs: what everybody sees."""
+"""The published jobs, as all readers see them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping

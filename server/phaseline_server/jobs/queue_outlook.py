@@ -1,6 +1,7 @@
 """When queued jobs will start: the active jobs of their host and queue end first, and then those that wait before them.
 
-It is known only if the ends of all these jobs are, and while jobs of the queue run: their number is that of its slots.
+A start is only known if the ends of all these jobs are, and while jobs of the queue run: the queue has one slot for
+each of these.
 """
 
 from collections.abc import Callable
@@ -54,7 +55,7 @@ class QueueOutlook:
                 self._members.setdefault((job.host, job.queue), []).append(job)
 
     def _scheduled(self, jobs: list[Job], now: Moment) -> tuple[list[int], list[int | None]]:
-        """Return the places of the jobs that wait, and the start of the next one behind none, one, two… of them."""
+        """Return the places of the queued jobs, and the start of the next job after 0, 1, 2, … of them."""
         waiting = sorted((job.waits.position, job.job_id, job) for job in jobs if job.waits and job.waits.position)
         places = [place for place, _, _ in waiting]
         ends = [self._end_of(job, now) for job in jobs if job.state.at_work]

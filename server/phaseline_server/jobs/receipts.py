@@ -1,4 +1,4 @@
-"""What a reporter gets for its reports: their numbers, once the group that contains them is on disk."""
+"""Receipts for reports: their numbers, available once their commit group is on disk."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,10 +16,10 @@ Outcome = int | PhaselineError
 """A report's number, if it is accepted; or why it is rejected."""
 
 
-# TooMany is not one of them: the end of another job, which makes room, may come next.
+# TooMany is not one of these: the next report may end another job and so make room.
 NOT_STORED: Final = (Deposed, DiskFull, JournalFailed, LogUnavailable)
-"""Errors after which no higher number of a producer must be recorded: the rejected reports, sent again, would count as
-recorded."""
+"""Errors after which no higher number of a producer must be recorded: the rejected reports, sent again, would be taken
+for repeated ones."""
 
 
 class Pending:
@@ -71,7 +71,7 @@ class BatchReceipt:
 
     @property
     def error(self) -> PhaselineError | None:
-        """Why some of them could not be stored, if so."""
+        """The error that kept some of them from being stored, or None."""
         return next((group.error for group in self._groups if group.error is not None), None)
 
     def among(self, outcomes: list[Outcome]) -> "BatchReceipt":

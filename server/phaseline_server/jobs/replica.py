@@ -18,14 +18,14 @@ from phaseline_server.log.queries import JobQuery, Place
 __all__ = ["Replica"]
 
 _PAST: Final = 10_000
-"""Number of messages, at most, that a mirror gets when it begins; from these, its clients can resume."""
+"""Maximum number of messages that a new mirror receives; its clients can resume from these."""
 _MESSAGES: Final = 500
 _BYTES: Final = 2**19  # of an update, after which no message is added
 _ESTIMATES: Final = 2000
 
 
 class Replica:
-    """Reads what a mirror lacks."""
+    """Reads the data that a mirror has not copied yet."""
 
     def __init__(self, tracker: Tracker) -> None:
         """Read from `tracker`.
@@ -35,7 +35,7 @@ class Replica:
         """
         standing = tracker.log.standing
         if standing.role == "mirror":
-            raise ReadOnlyMirror(standing.leader)  # which also ends a loop of mirrors
+            raise ReadOnlyMirror(standing.leader)  # this also prevents a cycle of mirrors
         self._tracker = tracker
 
     @property

@@ -1,4 +1,4 @@
-"""What a part of the server keeps of single jobs, on disk: written some seconds later, and read at the start."""
+"""State of single jobs on disk, for a part of the server: written some seconds later, and read at the start."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
@@ -37,7 +37,7 @@ class StateStorage(ABC):
 
     Attributes:
         kind: The kind of the states in the engine.
-        pace_s: Seconds between two writes; a crash loses as much.
+        pace_s: Seconds between two writes; a crash loses at most this much.
         most: What is written at a time, in the measure of the part.
     """
 
@@ -56,7 +56,7 @@ class StateStorage(ABC):
         """Return the state of a job; None if there is none."""
 
     def stored(self, learned: Learned) -> Iterator[tuple[str, bytes]]:
-        """Take the states out of what an engine has loaded, and yield each with its job."""
+        """Remove the states of this kind from the loaded ones, and yield each with its job."""
         for kind, key in [each for each in learned.states if each[0] == self.kind]:
             state = learned.states.pop((kind, key))
             try:

@@ -60,7 +60,7 @@ class Tracker(PublishedJobs):
         workers: The connected workers.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with, and the state of before a restart
+    def __init__(  # noqa: PLR0913 - its collaborators, and the state from before a restart
         self,
         log: Log,
         engine: Engine,
@@ -85,8 +85,8 @@ class Tracker(PublishedJobs):
             max_bytes: Maximum size of all jobs in memory, in bytes.
             bounds: Maximum number of phases of a job, and maximum size of its facts in bytes.
             clock: Returns the present moment on both clocks.
-            jobs: The jobs of before a restart.
-            producers: The producers of before a restart.
+            jobs: The jobs from before a restart.
+            producers: The producers from before a restart.
             listener: Called with what estimates learn from.
             ends: The number of runs that ended today so far, by state.
         """
@@ -159,8 +159,8 @@ class Tracker(PublishedJobs):
             events: The events in their order.
             worker_of: Returns the name of an event's connected worker; None if there is no lasting connection.
             owner: See `take`.
-            failed: Returns why an earlier report of the same client could not be stored, if so. Then none of these is
-                accepted, as its earlier report, sent again, would count as recorded.
+            failed: Returns why an earlier report of the same client could not be stored, or None. If so, none of these
+                is accepted; otherwise the earlier report, sent again, would be taken for a repeated one.
         """
         intake = self._intake
         if len(events) > _FEW:
@@ -230,7 +230,7 @@ class Tracker(PublishedJobs):
 
     @asynccontextmanager
     async def keeping(self) -> AsyncIterator[None]:
-        """Commit what gathers, for the duration of the block; at its end, all accepted reports are stored.
+        """Commit gathered reports for the duration of the block; at its end, all accepted reports are stored.
 
         Raises:
             Deposed: Another server leads the log; the block is cancelled.
@@ -240,7 +240,7 @@ class Tracker(PublishedJobs):
             yield
 
     def _publish(self, group: Group, batch: Batch) -> None:
-        """Make a stored group visible. Nothing is awaited here, so nobody sees a part of it."""
+        """Publish a stored group. There is no await, so other tasks never see a part of it."""
         for head in group.heads.values():
             if head.recalled and head.job.dismissed:
                 self._messages.forget(head.job.job_id)
@@ -250,7 +250,7 @@ class Tracker(PublishedJobs):
         self._producers.update(group.numbers)
         self.reports += group.reports
         if group.forget:
-            self.statistics.clear()  # of what the group before it taught
+            self.statistics.clear()  # also of what the previous group added
         if group.ended:
             self.ended.update(str(job.state) for job in group.ended)
             self.statistics.update(batch.averages, batch.dropped)

@@ -7,7 +7,7 @@ import trio
 
 __all__ = ["Turns"]
 
-_TURN_S: Final = 0.002  # a request takes several turns, and waits for one of each busy task every time
+_TURN_S: Final = 0.002  # a request takes several turns, and waits each time for one turn of every busy task
 
 
 class Turns:

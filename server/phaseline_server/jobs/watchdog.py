@@ -15,7 +15,7 @@ from phaseline.model.transitions import is_worse
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.turns import Turns
 
-__all__ = ["Patience", "SilenceHabits", "Watchdog"]
+__all__ = ["Patience", "UsualSilence", "Watchdog"]
 
 _log: Final = structlog.get_logger()
 _ROUND_S: Final = 1.0
@@ -41,8 +41,8 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     lost_after_s: float
 
 
-class SilenceHabits(Protocol):
-    """Knows how long a job is usually silent."""
+class UsualSilence(Protocol):
+    """Returns how long a job is usually silent."""
 
     def patience_s(self, job: Job, least_s: float) -> float:
         """Return the time in seconds for which `job` may be silent in its phase, at least `least_s`."""
@@ -56,7 +56,7 @@ class Watchdog:
         limits: The limits of silence.
     """
 
-    def __init__(self, tracker: Tracker, habits: SilenceHabits, limits: Patience) -> None:
+    def __init__(self, tracker: Tracker, habits: UsualSilence, limits: Patience) -> None:
         """Check the jobs of `tracker`; `habits` knows the usual silence."""
         self._tracker = tracker
         self._habits = habits
@@ -106,7 +106,7 @@ class Watchdog:
         elif job.stall_reason == "worker gone" and any(map(workers.is_connected, job.workers)):
             self._report(JobResumed(job_id=job.job_id), job, moment)
             return
-        # A queued job has nothing to report, nor has a paused one: only the loss of their worker is a sign.
+        # Queued and paused jobs have nothing to report, so only the loss of their worker is a sign.
         if job.state is not State.LOST and job.state is not State.QUEUED and not job.orders.paused:
             least_s = self.limits.stall_after_s
             silence_s = self._seconds_since(job.last_report, moment)
@@ -131,8 +131,8 @@ class Watchdog:
         """Report a finding without waiting for the disk; if it can't be stored, the next round finds it again."""
         try:
             self._tracker.take(finding)
-        except PhaselineError as error:  # something else was reported and waits for the disk
-            _log.debug("a finding was rejected", job_id=finding.job_id, error=str(error))
+        except PhaselineError as error:  # another report is waiting for the disk
+            _log.debug("a watchdog event was rejected", job_id=finding.job_id, error=str(error))
         else:
             silence_s = round((moment.mono_ns - job.last_report.mono_ns) / 1e9, 1)
             reason = "" if isinstance(finding, JobResumed) else finding.reason

@@ -1,6 +1,6 @@
-"""When each box is free: one host and one of its queues, whose active and queued jobs have all ended then.
+"""Forecasts of when each box (a host, or one queue of it) is free: when its active and queued jobs have all ended.
 
-A forecast needs the estimates of all jobs of a box, so it is not made for a request, but from time to time, and counted
+A forecast needs the estimates of all jobs of a box. So it is computed periodically rather than per request, and counted
 down in between.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["BoxItem", "Boxes", "BoxesJobs"]
 
 _ROUND_S: Final = 2.0
 _NS_PER_MS: Final = 1_000_000
-# A box is looked at again after this share of the time that it was forecast to need, or when its jobs are others.
+# A forecast is renewed after this share of its remaining time, or when the jobs of the box change.
 _AGAIN: Final = 0.05
 _UNKNOWN_AGAIN_MS: Final = 10_000.0
 _UNKNOWN: Final = Estimate(0.0)

@@ -1,4 +1,4 @@
-"""What earlier batches teach about each box: one host and one of its queues."""
+"""The state learned from earlier batches of each box (a host, or one queue of it)."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ BoxKey = tuple[str, str]
 
 
 class LearnedBoxes:
-    """The ratios of each box; those that learned longest ago leave first.
+    """The ratios of each box; the least recently updated boxes are evicted first.
 
     Attributes:
         changed: The boxes that have learned; the reader clears it.
@@ -46,7 +46,7 @@ class LearnedBoxes:
         return list(self._ratios)
 
     def state(self, key: BoxKey) -> bytes | None:
-        """Return what a box has learned as bytes; None if that is nothing."""
+        """Return the learned state of a box as bytes; None if it has none."""
         ratios = self._ratios.get(key)
         return None if ratios is None else ratios.encode()
 

@@ -34,8 +34,8 @@ _RECENT: Final = 64
 _MOST_ANEW: Final = 2000
 """Maximum number of runs to learn again at a start, about 2 ms each; older ones have little influence."""
 _MOST_PHASES: Final = 5000
-_UPTO: Final = ("model", "upto")  # the number of the last run that the states have in them
-_COMMON: Final = ("common", "model")  # what all series have in common
+_UPTO: Final = ("model", "upto")  # the number of the last run included in the states
+_COMMON: Final = ("common", "model")  # the state shared by all series
 
 _runs: Final = msgspec.json.Decoder(Run)
 _keys: Final = msgspec.json.Decoder(tuple[str, ...])
@@ -48,12 +48,12 @@ class Learning:
     """The learned state of all workflows; a `Listener` of the tracker.
 
     Attributes:
-        habits: For how long each phase is used to be silent.
+        habits: How long each phase is usually silent.
         model: The engine that learns.
         durations: Percentiles of each phase: by workflow, series and phase, in seconds.
         recent: The latest durations of each, in seconds, oldest first.
-        scores: How well estimates held.
-        boxes: What each host and queue teaches about when it is free.
+        scores: The accuracy of estimates.
+        boxes: The state learned about when each host and queue is free.
     """
 
     def __init__(self, store: Store, statistics: Statistics) -> None:
@@ -107,7 +107,7 @@ class Learning:
         Raises:
             JournalFailed: The disk failed.
         """
-        await self.save()  # what was learned anew, or a server that ends again and again would do so at each start
+        await self.save()  # at once: otherwise a server that keeps crashing would learn again at every start
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._save_often)
             while True:
@@ -228,7 +228,7 @@ class Learning:
                 self._take_up(kind, key, state)
             except (ValueError, msgspec.DecodeError) as error:
                 _log.warning(
-                    "can't read a learned estimate; it is learned again", kind=kind, key=_name(key), error=str(error)
+                    "cannot read the learned state; learning it again", kind=kind, key=_name(key), error=str(error)
                 )
         self._learn_anew(learned.runs, common)
 
@@ -246,14 +246,14 @@ class Learning:
         """Learn the runs of series whose state is missing, then those that came after all states."""
         upto, known = self._upto, set(self.model.keys())
         missing = [run for run in runs if run.seq <= upto and (run.workflow, run.series) not in known]
-        # With as many series as there may be, what is missing was forgotten.
+        # With the maximum number of series, the missing ones were evicted, so they are not learned again.
         for run in missing[-_MOST_ANEW:] if len(known) < MAX_SERIES else ():
             self._learn_run(run)
         if common is not None:
             try:
                 self.model.decode_common(common)
             except ValueError as error:
-                _log.warning("can't read the estimates shared by all series", error=str(error))
+                _log.warning("cannot read the learned state of all series; starting without it", error=str(error))
         for run in [run for run in runs if run.seq > upto][-_MOST_ANEW:]:
             self._learn_run(run)
 

@@ -17,7 +17,7 @@ MOMENTS: Final = 20
 """Number of evenly spaced moments at which a run is scored."""
 
 PLACES: Final = (0.1, 0.5, 0.9)
-"""Shares of a run whose errors are also known by themselves: early, halfway and late."""
+"""Shares of a run at which the error is also recorded separately: early, halfway and late."""
 
 _MOST_SERIES: Final = 2000
 _RUNS: Final = 200  # of a series, the latest

@@ -47,7 +47,7 @@ class JobRow(NamedTuple):
 
 
 class RunRow(NamedTuple):
-    """A job that ended; estimates learn from its `body`, which is None if it teaches nothing.
+    """A job that ended; estimates learn from its `body`, which is None if there is nothing to learn.
 
     Attributes:
         measured: Whether it completed without a cache hit, so that its duration is that of its work.
@@ -79,10 +79,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         runs: Those of the jobs that ended.
         dismissed: The runs of jobs that were dismissed, by the time of their end and the job's id; `Store.ends` does
             not count failed ones.
-        durations: The durations that ended jobs taught.
-        averages: Those that changed, as they are after it.
-        dropped: The averages that are removed after that, as there are too many.
-        counts: Pictures made, and pictures that were there already, in all.
+        durations: The durations of the phases of ended jobs.
+        averages: The changed averages, with their new values.
+        dropped: The averages that are removed after that, because there are too many.
+        counts: Total numbers of pictures made, and of pictures that existed already.
         forget: Whether the averages and counts of all earlier batches are dropped first.
     """
 
@@ -104,8 +104,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         records: Of the jobs to have in memory, in the order of their latest events.
-        producers: As in `Batch`, the one that was silent for longest first.
-        averages: All of them; None in a log that never learned, not even from another file.
+        producers: As in `Batch`, the longest silent first.
+        averages: All of them; None in a log that never had any, not even from another file.
         counts: As in `Batch`.
         same_clock: Whether the machine has been up since then, so that monotonic times can be compared.
     """

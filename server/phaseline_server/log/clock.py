@@ -1,4 +1,4 @@
-"""The clock of a log, by which its retention counts: it advances only by time that has certainly passed.
+"""The clock of a log, for its retention: it advances only by time that has certainly passed.
 
 The wall clock may be wrong. A machine without a battery starts in the year 2000, and any clock may jump. If events and
 jobs aged by the wall clock, one such step would delete them all.
@@ -22,8 +22,8 @@ class Reading(NamedTuple):
 class LogClock:
     """Starts at the wall clock's time and then follows the monotonic clock; it never goes back.
 
-    After a restart of the server it goes on by the monotonic clock. After a restart of the machine only the wall clock
-    can tell how long that took, so it counts for a limited time.
+    After a restart of the server it continues with the monotonic clock. After a restart of the machine, only the wall
+    clock shows how long that took, so its step is limited.
     """
 
     def __init__(self, last: Reading | None = None, *, same_boot: bool = False, longest_gap_ns: int = 0) -> None:

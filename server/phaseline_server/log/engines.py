@@ -1,4 +1,4 @@
-"""The choice of an engine: the one place that knows their classes."""
+"""The choice of an engine. Only this module knows their classes."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -69,8 +69,8 @@ async def open_store(
 
 @asynccontextmanager
 async def _attended(shared: "PostgresStore") -> AsyncIterator[None]:
-    """Keep the lead for the length of the block, and close the store."""
-    attending = trio.CancelScope(shield=True)  # until all that the block leaves is stored
+    """Keep leading for the duration of the block, then close the store."""
+    attending = trio.CancelScope(shield=True)  # until everything from the block is stored
 
     async def attend() -> None:
         with attending:

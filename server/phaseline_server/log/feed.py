@@ -36,9 +36,9 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         messages: In the order of their numbers, without a gap.
-        records: The jobs of the messages. If more messages follow in the next update, these may be included already.
-        runs: Those that ended and teach.
-        durations: The durations that ended jobs taught.
+        records: The jobs of the messages. They may already include messages of the next update.
+        runs: The ended runs to learn from.
+        durations: The durations of the phases of ended jobs.
         counts: As in `Batch`; None if no job has ended.
         ends: As of `Store.ends`, of the day; None if they have not changed.
     """

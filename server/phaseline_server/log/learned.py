@@ -11,7 +11,7 @@ MOST_WORKFLOWS: Final = 20
 
 
 class EncodedRun(NamedTuple):
-    """A run that teaches: a `phaseline.eta.observed.Run` as JSON, and the number of the event that ended it."""
+    """A run to learn from: a `phaseline.eta.observed.Run` as JSON, and the number of the event that ended it."""
 
     seq: int
     workflow: str

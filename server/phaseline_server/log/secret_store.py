@@ -25,7 +25,7 @@ DOCUMENTS: Final = ("tokens", "links")
 """The names of the documents. A log of one server has each in a file."""
 
 TicketKind = Literal["client", "server"]
-"""Who shows a ticket: a client, once; or a server of the log, to its leader."""
+"""The holder of a ticket: a client, which uses it once; or a server of the log, which sends it to the leader."""
 
 Change = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
 """Receives the documents that exist, and returns those to write."""

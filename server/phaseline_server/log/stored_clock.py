@@ -9,7 +9,7 @@ from phaseline_server.log.clock import LogClock, Reading
 
 __all__ = ["continued_clock", "encode_reading"]
 
-# After a restart of the machine, its wall clock may be wrong, so that this part of the retention is all that it counts.
+# Maximum step after a restart of the machine, as a part of the retention, because the wall clock may be wrong then.
 _LONGEST_GAP: Final = 1 / 7
 
 

@@ -37,7 +37,7 @@ class Log:
 
         Args:
             store: An open one.
-            history: Messages to have in memory for those who resume; older ones are read from disk.
+            history: Number of messages in memory for clients that resume; older ones are read from disk.
             queue: Messages that may wait for a subscriber.
             history_bytes: Size of the messages in memory.
         """
@@ -137,7 +137,7 @@ class Log:
     async def since(self, position: Position, limit: int = PAGE) -> tuple[Message, ...]:
         """Return the first `limit` messages after `position`, oldest first, with no gap; none when up to date.
 
-        When none are returned, nothing was awaited since the top was looked at: who subscribes now misses nothing.
+        If none are returned, there was no await since the top was read, so a new subscriber misses nothing.
 
         Raises:
             Unrecoverable: Other epoch, already discarded, or ahead of the top. The caller sends a snapshot.
@@ -217,9 +217,9 @@ class Log:
                 while await self._store.prune(clock()):
                     await trio.lowlevel.checkpoint()
             except LogUnavailable as error:
-                _log.debug("can't prune the log", error=str(error))  # which the store has logged
+                _log.debug("cannot delete old events from the log", error=str(error))  # debug: the store has logged it
             except DiskFull as error:
-                _log.warning("can't prune the log", error=str(error))
+                _log.warning("cannot delete old events from the log; retrying", error=str(error))
 
     async def run_fan_out(self) -> None:
         """Write published messages to the subscribers in slices, until canceled; see `Broadcaster.run`."""

@@ -1,4 +1,4 @@
-"""What every engine with a database has, for copying a log from one engine to another: tables, and secrets."""
+"""The tables and secrets of engines with a database, for copying a log from one engine to another."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager

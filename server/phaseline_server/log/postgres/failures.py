@@ -22,7 +22,7 @@ _TEMPORARY = (
 )
 
 
-# What to do, by a part of libpq's or the server's text; errors of a connection have no code.
+# Advice by a part of libpq's or the server's error text, because errors of a connection have no code.
 _ADVICE: Final = {
     "password": "check the user and the password in --log, PHASELINE_LOG or ~/.pgpass",
     "pg_hba.conf": "allow this machine in the pg_hba.conf of PostgreSQL",

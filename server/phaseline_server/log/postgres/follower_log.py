@@ -34,7 +34,7 @@ _MOST: Final = 2000
 _ENDS: Final = frozenset({"job_completed", "job_failed", "job_cancelled"})
 _COUNTED: Final = _ENDS | {"job_dismissed"}
 _CURRENT_S: Final = 2.5
-"""The age of a complete read up to which it is current; without news, a follower reads each second."""
+"""Maximum age of a current read; without notifications, a follower reads every second."""
 _PATIENCE_S: Final = 5.0
 _FOLLOWS: Final = "this server follows; the leader, which GET /health names, writes the log"
 

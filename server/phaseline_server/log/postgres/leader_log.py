@@ -89,7 +89,7 @@ class LeaderLog(LogReader):
         return reading.log_ns
 
     def prune(self, now: Moment) -> bool:
-        """Remove some of what is too old or too many; return whether more may be left to do. See `Store.prune`."""
+        """Remove some rows that are too old or too many; return whether more may remain. See `Store.prune`."""
         with self._leadership.transaction() as write:
             before_ns = self._read_clock(write, now) - round(self._limits.age_s * 1e9)
             pruned = prune(write, self._limits, before_ns, self.oldest, self.top)

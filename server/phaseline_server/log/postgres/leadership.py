@@ -1,11 +1,11 @@
 """The one connection that writes: it elects the leader of a log, and makes sure that only the present one writes.
 
-The session of the leader holds an advisory lock. A leader that stands still keeps its session, so another server ends
-that session once the leader was silent for too long. Should the old leader go on, its next transaction finds that its
-session is gone, or that the term has changed.
+The session of the leader holds an advisory lock. A suspended leader keeps its session, so another server ends that
+session once the leader was silent for too long. If the old leader resumes, its next transaction fails: its session is
+gone, or the term has changed.
 
-Each transaction counts in `leader.batch`. If the answer to a commit is lost, the count says whether it is stored; it is
-read once the lock is held again, as nothing that the old session sent can arrive after that.
+Each transaction increments `leader.batch`. If the answer to a commit is lost, that number shows whether it is stored;
+it is read once the lock is held again, because nothing that the old session sent can arrive after that.
 """
 
 import math
@@ -39,10 +39,10 @@ _COMMIT_S: Final = 5.0
 _LOCK: Final = 0x50484C4E  # "PHLN", the first half of the key of our advisory locks
 _FENCE: Final = "UPDATE leader SET batch = batch + 1, seen = clock_timestamp() WHERE term = %s AND batch = %s"
 _BEAT: Final = "UPDATE leader SET seen = clock_timestamp() WHERE term = %s"
-_NO_WAIT: Final = "SET LOCAL synchronous_commit = off"  # no answer depends on what a server shows of itself
-# Not an active one: it may wait for the standby server, and what it has written must not become visible before. But one
-# that waits for its client is active, too, while that stands still in the middle of a pipeline. And not one that was
-# active lately: `seen` is old after a commit that waited for long.
+_NO_WAIT: Final = "SET LOCAL synchronous_commit = off"  # a registration need not be durable
+# Never end an active session: it may be waiting for the standby server, and its writes must not become visible before.
+# But a session that waits for its client in the middle of a pipeline is also `active`, and may be ended. Nor end a
+# session that was active recently: `seen` is old after a commit that waited for long.
 _END_HOLDER: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND classid = %s::bigint::oid AND objid = %s::bigint::oid AND granted

@@ -1,4 +1,4 @@
-"""Retention: what leaves the log, a limited number of rows at a time. The caller holds a transaction."""
+"""Retention: removes old rows from the log, a limited number at a time. The caller holds a transaction."""
 
 from itertools import takewhile
 from typing import Final, LiteralString
@@ -68,7 +68,7 @@ def trim(connection: TimedConnection, oldest: int, upto: int, added: int) -> Cur
 
 
 def prune(connection: TimedConnection, limits: Retention, before_ns: int, oldest: int, top: int) -> Pruning:
-    """Remove some of what was committed before `before_ns` or is too much; raises psycopg.Error.
+    """Remove some rows that were committed before `before_ns` or exceed the limits; raises psycopg.Error.
 
     The pack with the newest event, `top`, always stays, because no number may be used twice.
     """

@@ -72,7 +72,7 @@ class PostgresSecrets:
 
     def change(self, change: Change) -> Mapping[str, Revision]:
         """See `SecretStore.change`."""
-        # A connection of its own: the commit may wait for the standby server, and no ticket must wait for that.
+        # A separate connection: the commit may wait for the standby server, and no ticket must wait for that.
         with working(self.name), closing(self._address.connect(_PATIENCE_S)) as connection:
             self._prepare(connection)
             with connection.transaction():

@@ -63,7 +63,7 @@ def _write_jobs(connection: TimedConnection, jobs: Sequence[JobRow], at_ns: int)
 
 
 def _write_ends(connection: TimedConnection, batch: Batch) -> None:
-    """Write what ended jobs leave."""
+    """Write the runs, durations and averages of ended jobs."""
     if batch.runs:
         rows = [row._replace(state=str(row.state), body=row.body or b"") for row in batch.runs]  # the body is never ""
         connection.execute(

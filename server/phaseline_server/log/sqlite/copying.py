@@ -97,6 +97,6 @@ class _SqliteWriter:
         self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
 
     def set_documents(self, documents: Mapping[str, bytes]) -> None:
-        # Before the commit: a journal without the tokens would be open to everybody.
+        # Before the commit: a journal without its tokens would give every client full access.
         for name, content in documents.items():
             replace_file(self._data_dir / file_name(name), content, self._data_dir, _PRIVATE)

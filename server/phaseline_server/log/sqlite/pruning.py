@@ -1,4 +1,4 @@
-"""Retention: what leaves the journal, a limited number of rows at a time. The caller holds a transaction."""
+"""Retention: removes old rows from the journal, a limited number at a time. The caller holds a transaction."""
 
 import sqlite3
 from itertools import takewhile
@@ -56,7 +56,7 @@ def trim(connection: sqlite3.Connection, upto: int, added: int) -> int | None:
 
 
 def prune(connection: sqlite3.Connection, limits: Retention, before_ns: int, top: int) -> Pruned:
-    """Remove some of what was committed before `before_ns` or is too much; raises sqlite3.Error.
+    """Remove some rows that were committed before `before_ns` or exceed the limits; raises sqlite3.Error.
 
     The pack with the newest event, `top`, always stays, because no number may be used twice.
     """

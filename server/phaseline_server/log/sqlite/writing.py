@@ -50,7 +50,7 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, at_ns: int) -> Non
 
 
 class _Inserter:
-    """Inserts rows, many with each statement: between two statements, Trio's thread takes a turn, which lasts."""
+    """Inserts many rows with each statement: between two statements, Trio's thread may hold the GIL for long."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
