@@ -6,14 +6,14 @@ from phaseline.eta.backtest import Situation, replay, score
 from phaseline.eta.replay import Live, Model
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Moment
-from tests.support.eta_worlds import WORLDS, history
+from tests.support.eta_worlds import MOMENTS, WORLDS, history
 
 
 @pytest.mark.parametrize(("world", "marks"), [("skipping", 0), ("sized", 9), ("bimodal", 3)])
 @pytest.mark.slow
 def test_a_live_job_scores_the_same_as_the_model(world: str, marks: int) -> None:
     runs = history(WORLDS[world], 40, marks=marks)
-    model, live = (score(replay(runs, engine)) for engine in (Model(), Live()))
+    model, live = (score(replay(runs, engine, MOMENTS)) for engine in (Model(), Live()))
     assert model is not None
     assert live is not None
     assert live.nae1 == pytest.approx(model.nae1, abs=0.005)
@@ -25,7 +25,7 @@ def test_a_live_job_scores_the_same_as_the_model(world: str, marks: int) -> None
 @pytest.mark.slow
 def test_percent_is_no_worse_when_it_is_asked_for_often(world: str) -> None:
     runs = history(WORLDS[world], 60)
-    model, live = (score(replay(runs, engine)) for engine in (Model(), Live()))
+    model, live = (score(replay(runs, engine, MOMENTS)) for engine in (Model(), Live()))
     assert model is not None
     assert live is not None
     assert live.percent_error <= model.percent_error + 0.5

@@ -29,7 +29,7 @@ def test_a_damaged_state_is_rejected_and_changes_nothing(data: bytes) -> None:
 @pytest.mark.slow
 def test_the_largest_state_has_64_kib_at_most() -> None:
     engine = ModelEngine()
-    for number in range(80):
+    for number in range(40):
         steps = tuple(Step(f"{i:04d}" + "\N{ROSE}" * 90, 1000.0) for i in range(3000))
         covariates = {f"key {i}" + "x" * 900: f"{number}" + "\N{ROSE}" * 5000 for i in range(300)}
         engine.learn_run(Run("w", "s", steps, covariates))

@@ -13,9 +13,10 @@ from phaseline.eta.observed import Run, Step
 from phaseline.eta.replay import Live, Model
 from phaseline.model.events import JobCancelled, JobCompleted, JobProgress, JobStarted
 from phaseline.model.job import Job
-from tests.support.core_events import moment
+from tests.support.core_events import SECOND, moment
 
 SERIES = 30
+MOMENTS = 10
 
 
 def overlapping(seed: int = 2) -> Sequence[Past]:
@@ -45,12 +46,12 @@ def above(estimates: Sequence[Estimates]) -> float:
 
 @pytest.fixture(scope="module")
 def sighted() -> Sequence[Estimates]:
-    return replay(overlapping(), Model())
+    return replay(overlapping(), Model(), MOMENTS)
 
 
 @pytest.fixture(scope="module")
 def blind() -> Sequence[Estimates]:
-    return replay(overlapping(), Blind())
+    return replay(overlapping(), Blind(), MOMENTS)
 
 
 @pytest.mark.slow
@@ -70,7 +71,7 @@ def test_other_active_runs_change_nothing_but_the_band(
 
 @pytest.mark.slow
 def test_live_jobs_that_overlap_score_the_same_as_the_model(sighted: Sequence[Estimates]) -> None:
-    model, live = score(sighted), score(replay(overlapping(), Live()))
+    model, live = score(sighted), score(replay(overlapping(), Live(), MOMENTS))
     assert model is not None
     assert live is not None
     assert live.nae1 == pytest.approx(model.nae1, abs=0.005)
@@ -158,9 +159,12 @@ def test_jobs_of_a_series_with_many_runs_do_not_count(server: Server) -> None:
 
 @pytest.mark.slow
 def test_only_the_latest_jobs_count_and_their_number_is_bounded(server: Server) -> None:
-    jobs = [server.start(f"slow {number}") for number in range(5000)]
-    for job in jobs[-100:]:
-        server.look(job, 1000)
+    job = server.start("slow")
+    estimate = server.engine.estimate(job, moment(0))
+    for number in range(5000):
+        server.engine.watch(f"slow {number}", 0, estimate)
+    for number in range(4900, 5000):
+        server.engine.watch(f"slow {number}", 1000 * SECOND, estimate)
     assert server.engine._overdue.misses("new") == 32
     assert len(server.engine._overdue._watched) == 4096
 

@@ -12,6 +12,7 @@ from phaseline.eta.observed import Run, Step
 from phaseline.model.events import Event, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.model.job import Job
 from tests.support.core_events import SECOND, moment
+from tests.support.examples import examples
 
 PHASES = ("a", "b", "c")
 SERIES = ("s1", "s2", "s3")
@@ -70,7 +71,7 @@ def estimates_of(story: list[tuple[float, Event | Run, bool, bool]], past: list[
 
 @pytest.mark.slow
 @given(stories, st.lists(runs, max_size=6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60))
 def test_an_estimate_does_not_depend_on_earlier_requests(
     story: list[tuple[float, Event | Run, bool, bool]], past: list[Run]
 ) -> None:

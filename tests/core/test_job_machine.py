@@ -254,4 +254,4 @@ class Jobs(RuleBasedStateMachine):
 
 
 TestJobs = Jobs.TestCase
-TestJobs.settings = settings(max_examples=examples(100), stateful_step_count=50)
+TestJobs.settings = settings(max_examples=examples(60), stateful_step_count=50)

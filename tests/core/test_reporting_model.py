@@ -105,7 +105,7 @@ def crash(box: Outbox, directory: Path) -> Outbox:
     return found
 
 
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(150))
 @given(
     steps=st.lists(Step, min_size=10, max_size=60),
     end=st.sampled_from(["lives on", "crashes", "crashes, and the server forgets"]),

@@ -8,6 +8,9 @@ import msgspec
 
 from phaseline.eta.backtest import Estimates, Past, Replayable, load, replay
 
+MOMENTS = 10
+"""At which the tests ask about a run; those of one run tell much the same."""
+
 World = Callable[[random.Random, int], tuple[list[float | None], dict[str, Any]]]
 """From chance and a run's number: the phases' milliseconds, None for a skipped one, and covariates."""
 
@@ -93,4 +96,4 @@ def history(world: World, runs: int = 150, seed: int = 1, marks: int = 0) -> lis
 
 def later_runs(world: World, engine: Replayable, first: int = 30) -> Sequence[Estimates]:
     """Return what `engine` says of the runs of a world once it has seen some."""
-    return [made for made in replay(history(world), engine) if made.place >= first]
+    return [made for made in replay(history(world), engine, MOMENTS) if made.place >= first]
