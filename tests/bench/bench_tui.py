@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.tui_load import LoadServer, jobs_at_work
-from tests.support.tui_screen import ENVIRONMENT, Screen, Terminal
+from tests.support.tui_screen import ENVIRONMENT, PROGRAM, Screen, Terminal
 
 SETTLE = 3.0
 """Seconds between the first paint and the measurement: every module is read by then."""
@@ -40,7 +40,8 @@ def memory(process: int) -> tuple[float, float]:
 def program(url: str, size: tuple[int, int]) -> Iterator[Terminal]:
     """Run the program, with no settings of whoever measures."""
     with tempfile.TemporaryDirectory() as home:
-        terminal = Terminal([url], size, ENVIRONMENT | {"XDG_CONFIG_HOME": home, "XDG_STATE_HOME": home})
+        places = {"XDG_CONFIG_HOME": home, "XDG_STATE_HOME": home}
+        terminal = Terminal([url], size, ENVIRONMENT | places, program=PROGRAM)
         try:
             terminal.until(lambda screen: "IMG_" in screen.text)
             yield terminal

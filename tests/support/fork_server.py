@@ -100,7 +100,7 @@ def _prepare(request: dict[str, Any], streams: list[int]) -> str:
     return str(request["program"])
 
 
-def _run(program: Callable[[], None]) -> NoReturn:
+def run(program: Callable[[], None]) -> NoReturn:
     """Run a program, and end as the interpreter would, but without taking apart each module of the fork server."""
     code: object = 1
     try:
@@ -134,6 +134,6 @@ if __name__ == "__main__":
     chosen = fork_at_each_request(socket.socket(fileno=int(sys.argv[1])))
     if chosen == "phaseline":
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # as its module does when it is imported
-        _run(phaseline_cli.program.main)
+        run(phaseline_cli.program.main)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    _run(main)
+    run(main)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import trio
 
-__all__ = ["ForkedProcess", "forked_command", "forked_server"]
+__all__ = ["ForkedProcess", "forked_command", "forked_server", "forked_view"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,13 +77,13 @@ class ForkedProcess:
 
 
 @cache
-def _fork_server(_pid: int) -> socket.socket:
-    """Start the fork server of the process with this id, and return the socket for requests."""
+def _fork_server(module: str, _pid: int) -> socket.socket:
+    """Start a fork server of the process with this id, and return the socket for requests."""
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     roots = os.pathsep.join(str(_ROOT / root) for root in ("core", "cli", "server", "tui"))
     with its:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.fork_server", str(its.fileno())],
+            [sys.executable, "-m", f"tests.support.{module}", str(its.fileno())],
             cwd=_ROOT,
             env=os.environ | {"PYTHONPATH": roots, "OPENBLAS_NUM_THREADS": "1"},  # forks with threads are unsafe
             pass_fds=[its.fileno()],
@@ -97,22 +97,33 @@ def _fork_server(_pid: int) -> socket.socket:
 
 def forked_server(arguments: Sequence[str], environment: Mapping[str, str], stderr: int) -> ForkedProcess:
     """Start a `progress-server` with these arguments and this stderr, which is closed here."""
-    stdout = os.open(os.devnull, os.O_WRONLY)
-    return _forked("progress-server", arguments, environment, Path.cwd(), (stdout, stderr))
+    streams = (os.open(os.devnull, os.O_RDONLY), os.open(os.devnull, os.O_WRONLY), stderr)
+    return _forked("progress-server", arguments, environment, Path.cwd(), streams)
 
 
 def forked_command(
     arguments: Sequence[str], environment: Mapping[str, str], directory: Path, stdout: int, stderr: int
 ) -> ForkedProcess:
     """Start a `phaseline` with these arguments and these streams, which are closed here."""
-    return _forked("phaseline", arguments, environment, directory, (stdout, stderr))
+    streams = (os.open(os.devnull, os.O_RDONLY), stdout, stderr)
+    return _forked("phaseline", arguments, environment, directory, streams)
+
+
+def forked_view(arguments: Sequence[str], environment: Mapping[str, str], terminal: int) -> ForkedProcess:
+    """Start a `progress-tui` with these arguments in a terminal, which is closed here."""
+    streams = (terminal, os.dup(terminal), os.dup(terminal))
+    return _forked("progress-tui", arguments, environment, Path.cwd(), streams)
 
 
 def _forked(
-    program: str, arguments: Sequence[str], environment: Mapping[str, str], directory: Path, output: tuple[int, int]
+    program: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    directory: Path,
+    streams: tuple[int, int, int],
 ) -> ForkedProcess:
-    """Start a program without input; its output is closed here."""
-    control = _fork_server(os.getpid())
+    """Start a program with these standard streams, which are closed here."""
+    control = _fork_server("fork_views" if program == "progress-tui" else "fork_server", os.getpid())
     request = {
         "program": program,
         "arguments": arguments,
@@ -120,7 +131,7 @@ def _forked(
         "directory": str(directory),
     }
     ours, its = os.pipe()
-    theirs = [os.open(os.devnull, os.O_RDONLY), *output, its]
+    theirs = [*streams, its]
     try:
         socket.send_fds(control, [json.dumps(request).encode()], theirs)
     finally:

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from tests.support.forked import ForkedProcess, forked_view
+
 __all__ = ["ENVIRONMENT", "PROGRAM", "SYNCHRONIZED", "Screen", "Terminal"]
 
 PROGRAM: Final = [sys.executable, "-c", "from phaseline_tui.cli.program import main; main()"]
@@ -108,7 +110,7 @@ class Terminal:
         size: tuple[int, int],
         environment: dict[str, str] | None = None,
         answers: Mapping[bytes, bytes] = SYNCHRONIZED,
-        program: Sequence[str] = PROGRAM,
+        program: Sequence[str] = (),
     ) -> None:
         """Start it.
 
@@ -117,7 +119,7 @@ class Terminal:
             size: columns and lines.
             environment: of the program.
             answers: what the terminal answers to questions.
-            program: what is run.
+            program: what is run; by default, the view is forked from a process that has imported it.
         """
         self._answers = answers
         self._answered = dict.fromkeys(answers, 0)  # up to where in the output
@@ -127,11 +129,15 @@ class Terminal:
         self.screen = Screen(columns, lines)
         self.output = bytearray()
         self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            [*program, *arguments],
-            stdin=slave, stdout=slave, stderr=slave, env=environment or ENVIRONMENT, start_new_session=True,
-        )  # fmt: skip
-        os.close(slave)
+        environment = environment or ENVIRONMENT
+        self.process: subprocess.Popen[bytes] | ForkedProcess
+        if program:
+            self.process = subprocess.Popen(
+                [*program, *arguments], stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
+            )
+            os.close(slave)
+        else:
+            self.process = forked_view(arguments, environment, slave)
 
     def read(self, seconds: float) -> bool:
         """Read one chunk of output within this many seconds; return whether there was one."""
@@ -183,7 +189,16 @@ class Terminal:
                 pass
         except OSError:  # Linux reports a closed terminal by this error
             pass
-        return self.process.wait(60.0)
+        return self.exit_code()
+
+    def exit_code(self) -> int:
+        """Wait until the program exits, and return its exit code."""
+        if isinstance(self.process, subprocess.Popen):
+            return self.process.wait(60.0)
+        self.process.join(60.0)
+        code = self.process.returncode
+        assert code is not None
+        return code
 
     def vanish(self) -> None:
         """Close the terminal, as when its emulator is killed."""
@@ -194,6 +209,6 @@ class Terminal:
         """Kill the program if it runs, and close the terminal."""
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait()
+            self.exit_code()
         if self.master >= 0:
             os.close(self.master)

@@ -1,6 +1,5 @@
 """Pictures in several kinds of terminals: queries, answers and output."""
 
-import sys
 from collections.abc import Iterator
 
 import httpx
@@ -17,13 +16,6 @@ WEZTERM = "\x1bP>|WezTerm 20240203-110809\x1b\\\x1b_Gi=4211;OK\x1b\\\x1b[6;20;10
 KONSOLE_WITHOUT_SIXELS = "\x1bP>|Konsole 21.12.3\x1b\\\x1b_Gi=4211;OK\x1b\\\x1b[?62;1c"
 XTERM = "\x1bP>|XTerm(379)\x1b\\\x1b[6;17;8t\x1b[?63;1;2;4;6;9;15;16;22;28;29c"
 LINUX = "\x1b[?6c"
-# Three seconds are enough for terminals, and not for a test on a machine that has other things to do.
-PATIENT = """
-from phaseline_tui.terminal import graphics
-graphics._PATIENCE_S = 60.0
-from phaseline_tui.cli.program import main
-main()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +61,7 @@ def test_a_picture_is_sent_in_the_terminals_format(
     url: str, answers: str, sent: tuple[bytes, ...], not_sent: tuple[bytes, ...]
 ) -> None:
     replies = SYNCHRONIZED | {QUERIES[-3:].encode(): answers.encode()}
-    terminal = Terminal([url], (100, 30), ENVIRONMENT, replies, [sys.executable, "-c", PATIENT])
+    terminal = Terminal([url], (100, 30), ENVIRONMENT, replies)
     try:
         terminal.until(lambda screen: "0xa1" in screen.text and "100%" in screen.text)
         terminal.press("i")

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,9 +19,9 @@ CLOSED = "standard input, output and error must be open; redirect them to /dev/n
 
 
 @contextmanager
-def viewing(**environment: str) -> Iterator[Terminal]:
+def viewing(program: Sequence[str] = (), **environment: str) -> Iterator[Terminal]:
     with PlayedServer(many_jobs()) as server:
-        running = Terminal([server.url], (120, 40), ENVIRONMENT | environment)
+        running = Terminal([server.url], (120, 40), ENVIRONMENT | environment, program=program)
         try:
             yield running
         finally:
@@ -66,7 +66,7 @@ def test_a_terminal_without_a_screen_gets_lines(term: str) -> None:
 
 @pytest.mark.slow
 def test_another_encoding_than_utf_8_gets_ascii() -> None:
-    with viewing(PYTHONIOENCODING="iso-8859-1") as program:
+    with viewing(PROGRAM, PYTHONIOENCODING="iso-8859-1") as program:
         program.until(lambda screen: "IMG_0042" in screen.text)
         assert program.quit() == 0
     assert program.output.isascii()
@@ -75,7 +75,7 @@ def test_another_encoding_than_utf_8_gets_ascii() -> None:
 
 
 def test_ctrl_z_suspends_and_continuing_restores_the_screen() -> None:
-    with viewing() as program:
+    with viewing(PROGRAM) as program:  # only a parent sees that it stops
         before = termios.tcgetattr(program.master)[3]
         program.until(lambda screen: "IMG_0042" in screen.text)
         assert not termios.tcgetattr(program.master)[3] & termios.ICANON
