@@ -1,4 +1,7 @@
-"""Four reporters of servers that share a log. Each sends numbered reports until it is cancelled, and loses none."""
+"""Four reporters of servers that share a log. Each sends numbered reports until it is cancelled, and loses none.
+
+Between two reports, or two groups of them, each waits for `pause_s`.
+"""
 
 import itertools
 import json
@@ -24,7 +27,6 @@ __all__ = ["REPORTERS", "report_by_curl", "report_by_lua", "report_by_python", "
 
 REPORTERS = ("websocket", "curl", "lua", "python")
 _ANSWER_S = 3  # then a reporter tries the next server
-_PAUSE_S = 0.03
 _MOST = 20  # reports at once
 _AWAY = {"LOG_UNAVAILABLE", "DEPOSED"}
 
@@ -50,7 +52,7 @@ class Rejected(Exception):
     """A report was rejected for good, which is an error of the server's or ours."""
 
 
-async def report_by_websocket(urls: Sequence[str], acks: Acks, chance: random.Random) -> None:
+async def report_by_websocket(urls: Sequence[str], acks: Acks, pause_s: float, chance: random.Random) -> None:
     """Report over `/ws`, with acks."""
     producer = Producer("websocket")
     for url in itertools.cycle(urls):
@@ -58,13 +60,13 @@ async def report_by_websocket(urls: Sequence[str], acks: Acks, chance: random.Ra
             with trio.move_on_after(_ANSWER_S) as connecting:
                 async with connected(url) as listener:
                     connecting.deadline = math.inf
-                    await _converse(listener, producer, acks, chance)
+                    await _converse(listener, producer, acks, pause_s, chance)
         except* (OSError, HandshakeError, ConnectionClosed, trio.TooSlowError, trio.BrokenResourceError):
             pass
-        await trio.sleep(_PAUSE_S)
+        await trio.sleep(pause_s)
 
 
-async def _converse(listener: Listener, producer: Producer, acks: Acks, chance: random.Random) -> None:
+async def _converse(listener: Listener, producer: Producer, acks: Acks, pause_s: float, chance: random.Random) -> None:
     with trio.fail_after(_ANSWER_S):
         await listener.say("register", client_type="torture", acks=True, producer=producer.name)
         await listener.hear("registration_confirmed")
@@ -82,10 +84,10 @@ async def _converse(listener: Listener, producer: Producer, acks: Acks, chance: 
                 raise Rejected(message)
             producer.acked += 1
             acks.ack(producer.name, producer.acked, message["seq"])
-        await trio.sleep(_PAUSE_S)
+        await trio.sleep(pause_s)
 
 
-async def report_by_curl(urls: Sequence[str], acks: Acks, chance: random.Random) -> None:
+async def report_by_curl(urls: Sequence[str], acks: Acks, pause_s: float, chance: random.Random) -> None:
     """Report batches by `curl`."""
     producer, turn = Producer("curl"), 0
     command = ["curl", "-sS", "-m", str(_ANSWER_S), "-H", "Content-Type: application/json", "--data-binary", "@-"]
@@ -100,7 +102,7 @@ async def report_by_curl(urls: Sequence[str], acks: Acks, chance: random.Random)
         )
         if done.returncode or not _accept(json.loads(done.stdout), numbers, producer, acks):
             turn += 1
-        await trio.sleep(_PAUSE_S)
+        await trio.sleep(pause_s)
 
 
 def _accept(answer: dict[str, Any], numbers: range, producer: Producer, acks: Acks) -> bool:
@@ -119,7 +121,7 @@ def _accept(answer: dict[str, Any], numbers: range, producer: Producer, acks: Ac
     return True
 
 
-async def report_by_lua(urls: Sequence[str], acks: Acks, folder: Path) -> None:
+async def report_by_lua(urls: Sequence[str], acks: Acks, pause_s: float, folder: Path) -> None:
     """Report by the Lua client, which a script runs."""
     script = folder / "reporter.lua"
     script.write_text(_LUA)
@@ -135,10 +137,10 @@ async def report_by_lua(urls: Sequence[str], acks: Acks, folder: Path) -> None:
             if answer != b"%d\n" % number:
                 raise Rejected(answer)
             acks.ack("lua", number)
-            await trio.sleep(_PAUSE_S)
+            await trio.sleep(pause_s)
 
 
-async def report_by_python(urls: Sequence[str], acks: Acks, folder: Path) -> None:
+async def report_by_python(urls: Sequence[str], acks: Acks, pause_s: float, folder: Path) -> None:
     """Report by `Reporter`."""
     async with Reporter(",".join(urls), spool_dir=str(folder / "spool"), flush_timeout=0) as reporter:
         reporter.report(JobStarted(job_id="python-0"))
@@ -150,4 +152,4 @@ async def report_by_python(urls: Sequence[str], acks: Acks, folder: Path) -> Non
                 pass
             for number in range(first, first + 5):
                 acks.ack("python", number)
-            await trio.sleep(_PAUSE_S)
+            await trio.sleep(pause_s)

@@ -82,4 +82,4 @@ async def find_leader(members: Sequence[Member]) -> Member:
         for member in members:
             if not member.stopped and (health := await member.get("/health")) and health.get("role") == "leader":
                 return member
-        await trio.sleep(0.02)
+        await trio.sleep(0.1)

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from phaseline_server.config.settings import Settings
+from phaseline_server.http.routes import page
+from phaseline_server.pictures import studio
 from phaseline_server.runtime.server import run
 from tests.support.raw_reporter import RawReporter
 
@@ -283,10 +285,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     parser.add_argument("--load", type=float, default=0.3, help="Maximum seconds of load before a kill. [0.3]")
     chosen = parser.parse_args()
-    # Whoever ends this process ends its server with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     print(f"seed {chosen.seed}", flush=True)
     data_dir = Path(tempfile.mkdtemp(prefix="torture-"))
+    page._documents()  # each server would load them
+    studio._tls()
     tally = torture(chosen.rounds, data_dir, chosen.seed, chosen.load)
     print(tally.table(), flush=True)
     if not tally.well:

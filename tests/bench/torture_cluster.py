@@ -46,7 +46,7 @@ KILLED_TWICE = 0.1  # of the kills: the next leader too, as it begins
 class Torture:
     """All rounds."""
 
-    def __init__(self, folder: Path, pair: PostgresPair, seed: int) -> None:
+    def __init__(self, folder: Path, pair: PostgresPair, seed: int, pause_s: float) -> None:
         self.chance = random.Random(seed)
         self.members: list[Member] = []
         self.acks = Acks(folder / "acks", REPORTERS)
@@ -55,6 +55,7 @@ class Torture:
         self.unsafe = 0  # acknowledgements without a standby
         self._folder = folder
         self._pair = pair
+        self._pause_s = pause_s
 
     @property
     def urls(self) -> list[str]:
@@ -80,10 +81,11 @@ class Torture:
                     self.subscribers.append(subscriber)
                     nursery.start_soon(self._subscribe, subscriber, path)
                 async with trio.open_nursery() as reporting:
-                    reporting.start_soon(report_by_websocket, self.urls, self.acks, self.chance)
-                    reporting.start_soon(report_by_curl, self.urls[1:] + self.urls[:1], self.acks, self.chance)
-                    reporting.start_soon(report_by_lua, self.urls[2:] + self.urls[:2], self.acks, self._folder)
-                    reporting.start_soon(report_by_python, self.urls, self.acks, self._folder)
+                    urls, acks, pause_s = self.urls, self.acks, self._pause_s
+                    reporting.start_soon(report_by_websocket, urls, acks, pause_s, self.chance)
+                    reporting.start_soon(report_by_curl, urls[1:] + urls[:1], acks, pause_s, self.chance)
+                    reporting.start_soon(report_by_lua, urls[2:] + urls[:2], acks, pause_s, self._folder)
+                    reporting.start_soon(report_by_python, urls, acks, pause_s, self._folder)
                     for number, kind in enumerate(rounds, 1):
                         with trio.fail_after(ROUND_S):
                             await getattr(self, f"_{kind}")()
@@ -203,6 +205,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200, help="rounds in which the leader is killed [200]")
     parser.add_argument("--stops", type=int, default=20, help="rounds in which it is stopped for a while [20]")
     parser.add_argument("--databases", type=int, default=10, help="rounds with the standby cut, and promoted [10 each]")
+    parser.add_argument("--pause", type=float, default=0.03, help="seconds between reports of a reporter [0.03]")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     chosen = parser.parse_args()
     print(f"seed {chosen.seed}", flush=True)
@@ -212,7 +215,7 @@ def main() -> int:
     logging.disable()  # reporters warn of each fault
     begun_s = time.monotonic()
     with scratch() as folder, postgres_pair_of() as pair:
-        torture = Torture(folder, pair, chosen.seed)
+        torture = Torture(folder, pair, chosen.seed, chosen.pause)
         trio.run(torture.run, order)
         problems = check(torture.files, folder / "acks")
         print_figures(torture, rounds, problems, time.monotonic() - begun_s)

@@ -17,7 +17,7 @@ TORTURE = [sys.executable, "-m", "tests.bench.torture_cluster"]
 @pytest.mark.needs("postgres", "curl", "lua5.1")
 def test_nothing_is_lost_or_doubled_when_leaders_and_databases_fail() -> None:
     torture = subprocess.run(
-        [*TORTURE, "--kills", "3", "--stops", "1", "--databases", "1"],
+        [*TORTURE, "--kills", "3", "--stops", "1", "--databases", "1", "--pause", "0.3"],
         capture_output=True,
         text=True,
         check=False,
