@@ -25,7 +25,8 @@ if __name__ == "__main__":
     from phaseline_tui.cli.program import main
     from phaseline_tui.terminal import graphics
 
-    graphics._PATIENCE_S = 60.0  # three seconds are enough for terminals, and not for tests on a busy machine
+    # Three seconds are enough for terminals, and not for tests on a busy machine.
+    graphics._ANSWER_TIMEOUT_S = 60.0  # type: ignore[misc]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the tests end their processes
     gc.freeze()  # a collection in a child would copy the memory that it shares
     fork_at_each_request(socket.socket(fileno=int(sys.argv[1])))
