@@ -54,7 +54,7 @@ def test_two_bars_one_after_the_other_are_two_phases_and_the_run_is_unknown() ->
     assert reader.progress.now.run is None
 
 
-def test_progress_that_is_sent_to_the_terminal_counts_at_once() -> None:
+def test_osc_progress_is_used_at_once() -> None:
     assert read("\x1b]9;4;1;42\x1b\\").progress.now.run == 0.42
 
 
@@ -83,7 +83,7 @@ def test_a_bar_of_the_next_program_counts() -> None:
     assert reader.progress.now.run == 0.6
 
 
-def test_data_is_no_bar() -> None:
+def test_binary_data_is_not_read_as_a_bar() -> None:
     reader = Reader(load())
     for number in range(20):
         list(reader.feed(number / 100, "stdout", random.Random(number).randbytes(65_536)))
@@ -152,6 +152,6 @@ def test_a_count_beside_a_measure_counts() -> None:
     assert (reader.progress.now.run, reader.progress.phases) == (0.5, ["tile"])
 
 
-def test_the_hash_of_a_layer_is_no_part_of_its_name() -> None:
+def test_the_hash_of_a_layer_is_not_part_of_its_name() -> None:
     reader = read(*(f"\rpulling 6a0746a1ec1a: {number}0%" for number in range(6)))
     assert reader.progress.phases == ["pulling"]

@@ -24,7 +24,7 @@ def test_the_documentation_has_the_table_of_the_adapters() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_read_is_what_the_table_promises(name: str) -> None:
+def test_the_table_lists_what_the_adapters_read(name: str) -> None:
     command, text, _, expected, _ = CASES[name]
     reader = Reader(load(), command.split())
     for _ in reader.feed(0.0, "pty", text.encode()):

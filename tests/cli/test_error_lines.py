@@ -157,7 +157,7 @@ CASES: Final = [
 
 
 @pytest.mark.parametrize(("command", "printed", "line"), CASES)
-def test_the_telling_line_is_found(command: str, printed: str, line: str) -> None:
+def test_the_error_line_is_found(command: str, printed: str, line: str) -> None:
     reader = Reader(load(), command.split())
     list(reader.feed(0.0, "stderr", printed.encode()))
     assert reader.end(1).error == line

@@ -196,7 +196,7 @@ async def test_nothing_that_a_server_sends_controls_the_terminal(here: Env) -> N
 
 
 @pytest.mark.slow
-async def test_colors_are_the_environments_wish(here: Env) -> None:
+async def test_colors_follow_the_environment(here: Env) -> None:
     for wish, colored in (({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)):
         plain = {name: value for name, value in here.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
         ran = await phaseline(plain | {"TERM": "xterm"} | wish, "show", "one")

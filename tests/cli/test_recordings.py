@@ -49,12 +49,12 @@ def test_fractions_are_those_on_the_screen(name: str, request: pytest.FixtureReq
 
 
 @pytest.mark.parametrize("name", [name for name, truth in TRUTH.items() if truth["total_known"] == "no"])
-def test_a_fraction_that_nobody_knows_is_not_given(name: str) -> None:
+def test_an_unknown_fraction_is_not_reported(name: str) -> None:
     assert [c for c in read(name)[:-1] if c["run"] is not None or c["fraction"] is not None] == []
 
 
 @pytest.mark.parametrize("name", TRUTH)
-def test_the_end_is_what_happened(name: str) -> None:
+def test_the_reported_end_matches_the_real_one(name: str) -> None:
     truth = TRUTH[name]
     end = read(name)[-1]
     assert end["outcome"] == truth["outcome"]

@@ -96,7 +96,7 @@ async def test_the_phase_of_a_job_that_was_started_elsewhere_is_the_servers(env:
         (["--phase", "x"], "env", {"progress": None, "stage": "x"}),
     ],
 )
-async def test_report_knows_an_id_from_a_percentage(
+async def test_report_distinguishes_an_id_from_a_percentage(
     env: Env, tmp_path: Path, arguments: list[str], job: str, fields: dict[str, object]
 ) -> None:
     env["PROGRESS_JOB"] = "env"
@@ -205,7 +205,7 @@ TAKEN = b'{"success": true, "epoch": "e", "results": [{"success": true, "seq": 1
     ],
     ids=lambda value: value[:20].decode("ascii", "replace") if isinstance(value, bytes) else str(value),
 )
-async def test_another_server_or_a_broken_one_neither_stops_nor_confuses_a_command(
+async def test_a_foreign_or_broken_server_does_not_break_a_command(
     env: Env, answer: bytes, code: int, named: str
 ) -> None:
     async with peer(answer) as url:

@@ -58,7 +58,7 @@ async def test_commands_at_the_same_time_lose_nothing(env: Env, tmp_path: Path) 
             assert (await job_status(server.url, job))["state"] == "completed"
 
 
-async def test_a_kept_report_that_is_rejected_stops_no_other(env: Env, tmp_path: Path) -> None:
+async def test_a_rejected_stored_report_does_not_block_the_others(env: Env, tmp_path: Path) -> None:
     await phaseline(env, "done", "never-started")
     await phaseline(env, "start", "a", "--id", "a")
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:

@@ -25,18 +25,18 @@ def run(
     ("command", "code"),
     [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -TERM $$", -15), ("kill -KILL $$", -9)],
 )
-def test_it_ends_as_the_command_does(phaseline: str, env: dict[str, str], command: str, code: int) -> None:
+def test_run_exits_with_the_commands_exit_code(phaseline: str, env: dict[str, str], command: str, code: int) -> None:
     done = run(phaseline, env, "--", "sh", "-c", command)
     assert done.returncode == code
     assert (done.stdout, done.stderr) == (b"", b"")
 
 
-def test_a_command_that_is_not_there_is_127(phaseline: str, env: dict[str, str]) -> None:
+def test_run_exits_with_127_if_the_command_is_missing(phaseline: str, env: dict[str, str]) -> None:
     done = run(phaseline, env, "--", "no-such-program")
     assert (done.returncode, done.stderr) == (127, b"phaseline: no-such-program: command not found\n")
 
 
-def test_a_file_that_can_not_be_executed_is_126(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+def test_run_exits_with_126_if_the_file_is_not_executable(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "text"
     file.write_text("x")
     done = run(phaseline, env, "--", str(file))
@@ -80,7 +80,7 @@ def test_output_that_can_not_be_written_is_a_failure(
     assert done.stderr == b"phaseline: standard output can't be written: No space left on device\n"
 
 
-def test_a_signal_to_us_reaches_the_command(phaseline: str, env: dict[str, str]) -> None:
+def test_a_signal_to_run_reaches_the_command(phaseline: str, env: dict[str, str]) -> None:
     script = "trap 'echo got it; exit 9' USR1; echo begun; while :; do sleep 0.05; done"
     with subprocess.Popen([phaseline, "run", "--", "sh", "-c", script], env=env, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -90,12 +90,12 @@ def test_a_signal_to_us_reaches_the_command(phaseline: str, env: dict[str, str])
         assert process.wait() == 9
 
 
-def test_a_time_out_ends_the_command_and_is_124(phaseline: str, env: dict[str, str]) -> None:
+def test_a_time_out_ends_the_command_with_exit_code_124(phaseline: str, env: dict[str, str]) -> None:
     assert run(phaseline, env, "--timeout", "0.5s", "--", "sleep", "600").returncode == 124
 
 
 @pytest.mark.parametrize("own", [{}, {"LC_CTYPE": "C.UTF-8"}, {"LANG": "C"}])
-def test_the_environment_of_a_scheduled_job_stays(phaseline: str, env: dict[str, str], own: dict[str, str]) -> None:
+def test_the_environment_of_a_cron_job_is_not_changed(phaseline: str, env: dict[str, str], own: dict[str, str]) -> None:
     """Without a locale, as in cron, Python sets LC_CTYPE for itself."""
     given = {name: env[name] for name in ("PROGRESS_URL", "XDG_STATE_HOME")} | {"PATH": "/usr/bin:/bin"} | own
     done = run(phaseline, given, "--no-inject", "--", "env")
@@ -111,7 +111,7 @@ def test_signals_that_are_ignored_stay_ignored(phaseline: str, env: dict[str, st
     assert first == second
 
 
-def test_someone_who_keeps_the_output_open_does_not_hold_us(phaseline: str, env: dict[str, str]) -> None:
+def test_run_does_not_wait_for_another_process_that_keeps_the_output_open(phaseline: str, env: dict[str, str]) -> None:
     with subprocess.Popen(
         [phaseline, "run", "--", "sh", "-c", "sleep 600 & echo $!"], env=env, stdout=subprocess.PIPE
     ) as process:
@@ -142,14 +142,14 @@ def test_a_descriptor_of_the_users_own_stays(phaseline: str, env: dict[str, str]
     assert (tmp_path / "lock").read_text() == "mine\n"
 
 
-def test_nothing_of_ours_is_left_running(phaseline: str, env: dict[str, str]) -> None:
+def test_run_leaves_no_process_behind(phaseline: str, env: dict[str, str]) -> None:
     before = children(os.getpid())
     run(phaseline, env, "--", "true")
     assert children(os.getpid()) == before
 
 
 @pytest.mark.slow
-async def test_data_on_one_stream_does_not_cost_the_progress_on_another(
+async def test_a_flood_on_one_stream_does_not_hide_progress_on_another(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:
     script = "for n in 1 2 3 4; do head -c 20000000 /dev/urandom; echo PROGRESS: ${n}0% >&2; done"

@@ -189,7 +189,7 @@ def test_forks_and_other_files_stay_untouched(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b""
 
 
-def test_an_adapter_for_the_command_knows_better_than_the_hook() -> None:
+def test_an_adapter_for_the_command_takes_precedence_over_the_hook() -> None:
     reader = Reader(load(), ["pytest"])
     list(reader.feed(0.0, "side", b'{"hook": "tqdm", "pid": 1, "bar": 1, "name": "x", "done": 1, "total": 2}\n'))
     assert reader.progress.now.fraction is None
@@ -200,7 +200,7 @@ def report(pid: int, bar: int, done: float, total: float | None = 10) -> bytes:
     return json.dumps(counts).encode() + b"\n"
 
 
-def test_bars_that_count_side_by_side_are_no_rounds() -> None:
+def test_concurrent_bars_are_not_rounds() -> None:
     reader = Reader({})
     for bar, done in ((1, 0), (2, 0), (1, 1), (2, 1), (1, 6), (2, 2)):
         list(reader.feed(0.0, "side", report(7, bar, done)))
@@ -243,7 +243,7 @@ def test_a_program_that_names_its_progress_knows_better_than_its_bars() -> None:
 
 
 @pytest.mark.slow
-async def test_a_bar_of_a_job_and_the_streams_beside_it(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+async def test_a_hooked_bar_leaves_the_streams_unchanged(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
     async with server_process(folder(tmp_path)) as server:
         env["PROGRESS_URL"] = server.url
         plain = python(NESTED.replace("miniters=1", "miniters=1, bar_format='{n}/{total}'"))

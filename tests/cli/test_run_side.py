@@ -221,7 +221,7 @@ def test_only_commands_that_make_something_get_arguments() -> None:
         assert injected(same, {}, side) == (same, {})
 
 
-def test_what_is_no_progress_is_passed_over() -> None:
+def test_lines_without_progress_are_ignored() -> None:
     progress = Progress()
     side = SideChannel(progress)
     lines = [

@@ -67,7 +67,7 @@ def test_the_first_program_of_a_pipeline_and_the_latest_in_the_foreground_count(
     assert program(tree((1, 0, 50, "sh x.sh"), background, *pipeline)) == "pg_dump"
 
 
-def test_a_command_that_is_no_script_is_not_looked_into(tree: Processes) -> None:
+def test_the_processes_of_a_plain_command_are_not_inspected(tree: Processes) -> None:
     assert not tree((1, 0, 50, "python3 render.py")).is_script()
 
 

@@ -59,7 +59,7 @@ def test_a_redrawn_row_keeps_its_number_and_a_new_row_gets_one() -> None:
     ),
     st.data(),
 )
-def test_where_a_read_ends_changes_nothing(pieces: list[bytes], data: st.DataObject) -> None:
+def test_chunk_boundaries_do_not_change_the_result(pieces: list[bytes], data: st.DataObject) -> None:
     written = b"".join(pieces)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(written)), max_size=6)))
     chunks = [written[a:b] for a, b in zip([0, *cuts], [*cuts, len(written)], strict=True)]

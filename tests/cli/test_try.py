@@ -45,7 +45,7 @@ def test_an_unknown_adapter_is_refused_in_words() -> None:
     assert "no adapter is named 'nosuch'" in done.stderr
 
 
-def test_ones_own_adapter_replaces_ours(tmp_path: Path) -> None:
+def test_a_user_adapter_replaces_the_built_in_one(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("name = 'dd'\nmatch = ['dd ']\nphases = ['mine']\n")
     assert load(tmp_path)["dd"].phases == ["mine"]
 

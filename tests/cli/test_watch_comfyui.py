@@ -79,7 +79,7 @@ async def test_a_prompt_that_leaves_the_queue_was_removed(here: Env) -> None:
 
 
 @pytest.mark.slow
-async def test_nonsense_of_the_server_ends_nothing(here: Env) -> None:
+async def test_invalid_answers_do_not_stop_the_watch(here: Env) -> None:
     comfyui = ComfyUI()
     comfyui.running = ["a"]
     async with running_app(comfyui.app) as url, running([PHASELINE, "watch", "comfyui", url], here):
@@ -130,7 +130,7 @@ async def test_the_end_of_the_watching_cancels_what_is_left(here: Env) -> None:
     assert (status["state"], status["result"]) == ("cancelled", {"error": "it is no longer watched"})
 
 
-async def test_an_address_that_is_none_is_refused(env: Env) -> None:
+async def test_an_invalid_address_is_rejected(env: Env) -> None:
     ran = await phaseline(env, "watch", "comfyui", "http://not a host")
     assert (ran.code, ran.out) == (2, "")
     assert "allowed: http://host:port" in ran.err

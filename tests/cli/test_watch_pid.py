@@ -63,7 +63,7 @@ def held(gate: Path, then: str) -> Iterator[int]:
     ],
 )
 @pytest.mark.needs("bash")
-async def test_a_process_of_others_is_a_job_that_ends_as_the_process_does(
+async def test_a_watched_process_is_a_job_that_ends_as_the_process_does(
     here: Env, gate: Path, then: str, code: int, state: str, result: dict[str, object]
 ) -> None:
     with held(gate, then) as pid:
@@ -116,7 +116,7 @@ async def test_ctrl_c_ends_the_watching_and_not_the_process(here: Env) -> None:
 
 
 @pytest.mark.slow
-async def test_what_is_no_process_is_named(env: Env) -> None:
+async def test_invalid_targets_of_watch_are_rejected_with_the_reason(env: Env) -> None:
     with subprocess.Popen(["true"]) as gone:  # noqa: ASYNC220 - a moment
         gone.wait()
     for arguments, code, text in (
@@ -129,7 +129,7 @@ async def test_what_is_no_process_is_named(env: Env) -> None:
         assert text in ran.err
 
 
-async def test_a_process_whose_exit_code_nobody_knows_is_neither_done_nor_failed(
+async def test_a_process_with_an_unknown_exit_code_is_neither_done_nor_failed(
     monkeypatch: pytest.MonkeyPatch, gate: Path
 ) -> None:
     def fail(pid: int) -> int:

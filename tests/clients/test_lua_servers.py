@@ -65,7 +65,7 @@ async def test_each_report_is_recorded_once_if_answers_are_lost(mode: str, tmp_p
 @pytest.mark.needs("postgres")
 @pytest.mark.parametrize("ever", [False, True])
 @pytest.mark.slow
-async def test_a_server_without_its_log_is_left(tmp_path: Path, ever: bool) -> None:
+async def test_the_client_leaves_a_server_whose_log_is_unavailable(tmp_path: Path, ever: bool) -> None:
     async with without_log(tmp_path, ever=ever) as away, server_process(folder(tmp_path)) as server:
         assert await run(script("luasocket", START), f"{away.url},{server.url}") == ""
         assert (await status(server.url, "job_1"))["state"] == "active"

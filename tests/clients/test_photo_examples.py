@@ -115,7 +115,7 @@ async def test_an_active_job_looks_as_in_the_examples(server: ServerProcess, wat
 
 
 @pytest.mark.slow
-async def test_the_failure_alone_fails_the_job(server: ServerProcess, watching: Subscriber) -> None:
+async def test_a_job_that_only_reports_its_failure_fails(server: ServerProcess, watching: Subscriber) -> None:
     well = blocks()["Complete Job"].partition("# Or complete with failure")[0]
     done = await run_program(program().replace(well, ""), env={"PROGRESS_URL": ws_url(server.url)})
     assert b"Stage: failed\n" in done.stdout

@@ -83,7 +83,7 @@ def test_the_page_of_the_view_lists_the_name_of_every_action() -> None:
     assert set(re.findall(r"`([^`]+)`", sentence)) == {action.name for action in ACTIONS}
 
 
-def test_the_example_of_a_series_is_one(tmp_path: Path) -> None:
+def test_the_example_of_a_series_is_valid(tmp_path: Path) -> None:
     [text] = [each.text for each in blocks(DOCS / "pictures.md") if each.language == "json"]
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "example.json").write_text(text)
@@ -95,7 +95,7 @@ def test_the_readme_is_short() -> None:
 
 
 @pytest.mark.parametrize("page", named(LINKED))
-def test_pages_name_nothing_that_only_insiders_know(page: Path) -> None:
+def test_pages_use_no_internal_terms(page: Path) -> None:
     prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
     assert not re.findall(r"\bseeds?\b", prose, re.IGNORECASE)
 

@@ -25,7 +25,7 @@ def test_no_two_classes_of_a_package_share_a_name(package: str) -> None:
     assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
 
 
-def test_each_test_of_the_server_is_in_a_folder_named_after_its_room() -> None:
+def test_each_server_test_is_in_the_folder_of_its_package() -> None:
     tests = ROOT / "tests" / "server"
     assert [path.name for path in tests.glob("test_*.py")] == []
     folders = {path.parent.name for path in tests.rglob("test_*.py")}

@@ -67,7 +67,7 @@ async def kept(address: str) -> list[Said]:
 
 
 @pytest.mark.parametrize("missed", [1, HISTORY - 1, HISTORY + 1, 2900], ids=lambda missed: f"{missed} missed")
-async def test_all_that_was_missed_comes_in_order_once_each(url: str, resume: Resume, missed: int) -> None:
+async def test_missed_messages_are_sent_once_in_order(url: str, resume: Resume, missed: int) -> None:
     messages = await kept(url)
     since = messages[-missed - 1]
     async with resume(url, since["epoch"], since["seq"]) as resumed:
@@ -96,7 +96,7 @@ async def test_no_message_is_missed_or_sent_twice_while_events_flow(url: str, re
     assert received == (await kept(url))[-total:]
 
 
-async def test_other_channels_are_passed_over(url: str, resume: Resume) -> None:
+async def test_messages_of_other_channels_are_not_sent(url: str, resume: Resume) -> None:
     messages = await kept(url)
     wanted = [message for message in messages[-500:] if message["type"] == "photo_info"]
     since = messages[-501]
@@ -126,7 +126,7 @@ async def test_a_gap_is_reported_and_followed_by_the_state(url: str, resume: Res
         assert [message["seq"] for message in await resumed.take(3)] == [last["seq"] + n for n in (1, 2, 3)]
 
 
-async def test_the_oldest_that_is_kept_can_be_resumed_from(url: str, resume: Resume) -> None:
+async def test_a_client_can_resume_from_the_oldest_stored_position(url: str, resume: Resume) -> None:
     messages = await kept(url)
     async with resume(url, messages[0]["epoch"], messages[0]["seq"] - 1) as resumed:
         assert resumed.recovered
@@ -139,7 +139,7 @@ async def read(box: Crashing, resume: Resume, since: Said, count: int) -> list[S
         return await resumed.take(count)
 
 
-async def test_a_kill_in_between_changes_nothing(tmp_path: Path, resume: Resume) -> None:
+async def test_resuming_works_after_the_server_is_killed(tmp_path: Path, resume: Resume) -> None:
     async with crashing(tmp_path, "--history", "10") as box:
         await box.batch({"type": "job_started", "job_id": "a"}, *progress("a", range(99)))
         begin = {"epoch": (await box.events())[0]["epoch"], "seq": 0}
@@ -157,9 +157,7 @@ async def test_a_kill_in_between_changes_nothing(tmp_path: Path, resume: Resume)
         assert received == await box.events()
 
 
-async def test_a_client_that_is_connected_when_it_is_killed_goes_on_where_it_was(
-    tmp_path: Path, resume: Resume
-) -> None:
+async def test_a_connected_client_resumes_after_the_server_is_killed(tmp_path: Path, resume: Resume) -> None:
     received: list[Said] = []
 
     async def listen(resumed: Resumed) -> None:
@@ -195,7 +193,7 @@ async def test_a_client_that_is_connected_when_it_is_killed_goes_on_where_it_was
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ["/ws/poll", "/progress/events"])
-async def test_who_asks_may_wait_for_what_comes(url: str, path: str) -> None:
+async def test_a_client_may_wait_for_the_next_message(url: str, path: str) -> None:
     last = (await kept(url))[-1]
     answers: list[Said] = []
     async with client_of(url) as client:

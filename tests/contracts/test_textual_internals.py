@@ -35,7 +35,7 @@ def composed() -> Internals:
         ("textual_image._terminal", ("CellSize", "get_cell_size")),
     ],
 )
-def test_the_private_modules_have_the_names(module: str, names: tuple[str, ...]) -> None:
+def test_the_private_modules_have_the_used_names(module: str, names: tuple[str, ...]) -> None:
     found = importlib.import_module(module)
     assert [name for name in names if not hasattr(found, name)] == []
 
@@ -67,7 +67,7 @@ async def check(app: Internals) -> None:
         assert callable(screen._styles_cache.set_dirty)
 
 
-def test_the_objects_have_the_attributes(composed: Internals) -> None:
+def test_the_objects_have_the_used_attributes(composed: Internals) -> None:
     import asyncio  # noqa: PLC0415 (this is Textual's loop)
 
     asyncio.run(check(composed))

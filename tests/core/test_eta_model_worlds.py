@@ -94,14 +94,14 @@ def test_an_estimator_must_adapt_to_drifting_runs() -> None:
 
 # Where runs drift slowly and nothing else happens, an average of the latest is as good.
 @pytest.mark.parametrize("name", sorted(set(WORLDS) - {"drifting"}))
-def test_the_average_would_fail_these_bounds(name: str) -> None:
+def test_moving_averages_fail_these_bounds(name: str) -> None:
     found = score(later_runs(WORLDS[name], Ema()))
     assert found is not None
     assert found.nae1 > WORST[name]
 
 
 @pytest.mark.slow
-def test_a_band_too_narrow_would_fail() -> None:
+def test_a_narrow_band_fails_these_bounds() -> None:
     found = score([overconfident(one) for one in estimates_in("sized")])
     assert found is not None
     assert found.coverage is not None
@@ -109,7 +109,7 @@ def test_a_band_too_narrow_would_fail() -> None:
 
 
 @pytest.mark.slow
-def test_without_covariates_it_would_fail() -> None:
+def test_a_model_without_covariates_fails_these_bounds() -> None:
     found = score(later_runs(sized, Forgetful()))
     assert found is not None
     assert found.nae1 > 2 * WORST["sized"]

@@ -180,7 +180,7 @@ def test_a_stalled_job_stalls_again_only_when_its_worker_turns_out_to_be_gone() 
 
 
 @pytest.mark.parametrize("finding", [JobStalled, JobLost])
-def test_a_finding_within_a_backlog_changes_no_duration(finding: type[JobStalled | JobLost]) -> None:
+def test_a_watchdog_event_within_a_backlog_changes_no_duration(finding: type[JobStalled | JobLost]) -> None:
     job = Job("job_1")
     job.apply(JobStarted(job_id="job_1", phases=("a", "b")), moment(0))
     job.apply(JobProgress(job_id="job_1", phase="a"), moment(0))
@@ -235,7 +235,7 @@ def test_a_late_report_is_never_dated_before_the_last_event() -> None:
     assert job.ended == moment(7)
 
 
-def test_a_job_may_start_before_its_outbox() -> None:
+def test_a_job_may_have_started_before_the_monotonic_clock_began() -> None:
     job = Job("job_1")
     job.apply(JobStarted(job_id="job_1"), moment(10).before(3600))
     assert job.elapsed_ns(moment(10)) == 3600 * SECOND

@@ -110,7 +110,7 @@ def test_a_paused_job_has_no_estimate_and_its_phase_measures_no_work() -> None:
         (("cancel",), [JobStalled(job_id="job_1", reason="worker gone")], "cancel", WorkerGone, "its worker is gone"),
     ],
 )
-def test_an_order_that_nobody_would_carry_out_is_refused_in_words(
+def test_an_order_without_a_worker_to_execute_it_is_rejected_with_the_reason(
     orders: tuple[str, ...], before: list[Event], order: str, error: type[PhaselineError], words: str
 ) -> None:
     job = started(orders=orders)
@@ -136,7 +136,7 @@ def test_a_queued_job_has_facts_and_a_place_but_no_work() -> None:
     assert (found.phase, found.estimate.percent, found.estimate.remaining_ns) == ("", 0, None)
 
 
-def test_a_queued_jobs_end_is_its_start_and_its_own_time() -> None:
+def test_the_estimated_end_of_a_queued_job_is_its_start_plus_its_duration() -> None:
     found = shown(waiting(), 30, begins_s=20)
     assert (found.begins_ns, found.estimate.remaining_ns) == (20 * SECOND, 80 * SECOND)
     assert (found.estimate.low_ns, found.estimate.high_ns) == (None, None)

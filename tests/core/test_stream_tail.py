@@ -20,7 +20,7 @@ def tail_of(count: int, size: int, seq: int = 0) -> Tail:
 
 
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 5), st.integers(-3, 30))
-def test_it_returns_everything_or_nothing(count: int, size: int, start: int, asked: int) -> None:
+def test_the_tail_returns_all_missed_messages_or_raises(count: int, size: int, start: int, asked: int) -> None:
     tail = tail_of(count, size, start)
     every = [message(seq) for seq in range(start + 1, start + count + 1)]
     kept = every[max(0, count - size) :]
@@ -33,13 +33,13 @@ def test_it_returns_everything_or_nothing(count: int, size: int, start: int, ask
             tail.since(Position("e", asked))
 
 
-def test_up_to_date_means_nothing_to_send() -> None:
+def test_a_client_that_is_up_to_date_receives_nothing() -> None:
     assert tail_of(5, 3).since(Position("e", 5)) == ()
     assert tail_of(0, 3).since(Position("e", 0)) == ()
     assert tail_of(5, 0).since(Position("e", 5)) == ()
 
 
-def test_the_oldest_leaves_when_it_is_full() -> None:
+def test_a_full_tail_drops_its_oldest_message() -> None:
     tail = tail_of(5, 3)
     assert [each.seq for each in tail.since(Position("e", 2))] == [3, 4, 5]
 

@@ -30,7 +30,7 @@ LOOPS = {
 @pytest.mark.slow
 @pytest.mark.needs("bash", "fish", "curl", "jq")
 @pytest.mark.parametrize("name", LOOPS)
-async def test_it_starts_a_picture_and_follows_it_to_its_end(tmp_path: Path, name: str) -> None:
+async def test_the_polling_loop_starts_a_picture_and_follows_it_to_its_end(tmp_path: Path, name: str) -> None:
     shell, loop = LOOPS[name]
     async with server_process(tmp_path, "--picture-size", "64x64") as server:
         here = loop.replace("localhost:8080", server.url.removeprefix("http://"))

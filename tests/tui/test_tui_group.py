@@ -80,7 +80,7 @@ def test_a_row_keeps_its_width_with_any_answer(server: dict[str, Any], width: in
         (behind(4.0, role="mirror"), "mirror of box-1, lag 4.0s"),
     ],
 )  # fmt: skip
-def test_the_servers_in_short(body: bytes, words: str) -> None:
+def test_the_header_summarizes_the_servers(body: bytes, words: str) -> None:
     assert group_in_short(read_group(body, 0.0)) == words
 
 

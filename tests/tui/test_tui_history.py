@@ -115,7 +115,7 @@ def test_a_server_that_fails_does_not_hold_up_the_others() -> None:
     assert (names(history), history.problems, history.complete) == (["a9", "a7"], [("b", "no permission")], True)
 
 
-def test_pages_without_a_match_are_read_on() -> None:
+def test_the_list_reads_further_pages_if_one_has_no_match() -> None:
     history = History(["a"], Filter("!n9"))
     history.add("a", jobs(9), Page(cursor="x"))
     assert (names(history), history.wanted(), history.searched) == ([], [("a", "x")], 1)

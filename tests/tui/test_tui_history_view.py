@@ -152,7 +152,7 @@ def test_an_empty_range_is_explained_with_the_key_to_change_it() -> None:
 
 
 @pytest.mark.slow
-def test_pages_are_fetched_as_one_scrolls_and_all_of_them_at_the_end() -> None:
+def test_scrolling_fetches_further_pages_and_going_to_the_end_fetches_all() -> None:
     past = PastServer([each for each in past_jobs(2000) if each["state"] == "completed"])
     app = app_of(past)
 

@@ -122,7 +122,7 @@ def test_a_number_out_of_range_beside_a_field_of_a_wrong_type_loses_only_these_f
 
 
 @pytest.mark.parametrize("beside", ["9" * 5000, "[" * 900 + "]" * 900])
-def test_what_no_decoder_takes_beside_a_field_of_a_wrong_type_loses_only_this_job(beside: str) -> None:
+def test_a_job_that_cannot_be_decoded_does_not_affect_other_jobs(beside: str) -> None:
     job = f'{{"job_id": "a", "percent": "half", "result": {beside}}}'
     state = show(f'{{"type": "snapshot", "jobs": [{job}, {{"job_id": "b"}}]}}')
     assert "b" in [each.job_id for each in state.jobs.values()]
@@ -132,7 +132,7 @@ def test_a_message_that_is_not_json_is_dropped() -> None:
     assert not decode_batch('{"type": "snapshot", "jobs": [{"job_id": "b"}], "seq": NaN}')[0]
 
 
-def test_a_message_nested_deeper_than_the_decoder_goes_ends_nothing() -> None:
+def test_a_message_nested_too_deeply_does_not_stop_the_view() -> None:
     deep = "[" * 5000 + "]" * 5000  # how deep it goes depends on the version of Python
     frames, _ = decode_batch(f'{{"type": "snapshot", "jobs": [{{"job_id": "b"}}], "seq": {deep}}}')
     state = ViewState()

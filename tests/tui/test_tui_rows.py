@@ -83,7 +83,7 @@ def test_a_job_without_an_estimate_has_a_dash() -> None:
     assert row_text(photo_job("j", "IMG_1.CR3", 1, known=False), 78).rstrip().endswith("—")
 
 
-def test_unknown_progress_is_a_dash_and_not_nothing() -> None:
+def test_unknown_progress_is_shown_as_a_dash() -> None:
     unknown = photo_job("j", "IMG_1.CR3", 1, known=False) | {"percent": 0}
     assert " —  " in row_text(unknown, 78)
     assert "0%" not in row_text(unknown, 78)

@@ -71,7 +71,7 @@ async def test_a_link_opens_the_routes_of_its_job_and_no_other_route(tmp_path: P
             assert (status == 403) != opened, (method, path, status)
 
 
-async def test_a_link_shows_one_job_and_no_word_of_others(tmp_path: Path) -> None:
+async def test_a_link_reveals_nothing_about_other_jobs(tmp_path: Path) -> None:
     async with guarded(tmp_path) as (client, tokens):
         secret = await linked(client, tokens)
         headers = bearer(secret)

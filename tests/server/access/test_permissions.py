@@ -98,7 +98,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
 
 
 @pytest.mark.slow
-async def test_every_scope_on_every_route(tmp_path: Path) -> None:
+async def test_each_route_allows_exactly_the_expected_scopes(tmp_path: Path) -> None:
     routes = {(route.method, route.path) for route in ROUTES if route.method != "WEBSOCKET"}
     assert {key for key in EXPECTED if key[1].startswith("/")} == routes
     async with guarded(tmp_path) as (client, tokens):

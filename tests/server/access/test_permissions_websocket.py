@@ -24,7 +24,7 @@ from tests.support.permissions import (
 from tests.support.tokens import CALLERS, shown
 
 
-async def test_one_tokens_reports_can_not_swallow_those_of_another(tmp_path: Path) -> None:
+async def test_producers_of_different_tokens_are_independent(tmp_path: Path) -> None:
     async with guarded(tmp_path) as (client, tokens):
         evil, good = shown(tokens, "report:other-"), shown(tokens, "report:shot-")
         report = {"job_id": "other-9", "producer": "worker7", "producer_seq": 2**63 - 1}
@@ -64,7 +64,7 @@ MESSAGES: dict[str, tuple[dict[str, Any], set[str], str]] = {
 
 
 @pytest.mark.slow
-async def test_every_scope_with_every_message(tmp_path: Path) -> None:
+async def test_each_message_is_allowed_for_exactly_the_expected_scopes(tmp_path: Path) -> None:
     async with guarded(tmp_path) as (client, tokens):
         async with websocket(client, **shown(tokens, "admin")) as socket:
             unknown = await send(socket, "nonsense")
@@ -86,7 +86,9 @@ async def test_every_scope_with_every_message(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channel", ["jobs", "photos", "system", "job:shot-1", "job:other-1"])
 @pytest.mark.parametrize("caller", sorted(READERS))
-async def test_every_scope_on_every_channel(tmp_path: Path, caller: str, channel: str) -> None:
+async def test_each_channel_is_readable_with_exactly_the_expected_scopes(
+    tmp_path: Path, caller: str, channel: str
+) -> None:
     prefix = caller.partition(":")[2]
     async with guarded(tmp_path) as (client, tokens), websocket(client, **shown(tokens, caller)) as socket:
         confirmed = await send(socket, "subscribe", channels=[channel])

@@ -19,7 +19,7 @@ def token(data_dir: Path, *arguments: str) -> Result:
     return CliRunner().invoke(progress_server, flags, prog_name="progress-server")
 
 
-def test_the_data_directory_may_be_given_before_and_after_each_word(tmp_path: Path) -> None:
+def test_the_data_directory_may_be_given_before_or_after_each_subcommand(tmp_path: Path) -> None:
     token(tmp_path, "create", "--scope", "read")
     place = ["--data-dir", str(tmp_path)]
     config = tmp_path / "phaseline.toml"

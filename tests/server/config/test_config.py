@@ -36,7 +36,7 @@ def test_every_default_is_a_value_that_may_be_given(name: str) -> None:
         assert setting.convert(setting.display(setting.default)) == setting.default
 
 
-def test_a_flag_is_stronger_than_a_variable_than_the_file_than_the_default(tmp_path: Path) -> None:
+def test_flags_override_variables_which_override_the_file_which_overrides_defaults(tmp_path: Path) -> None:
     file = toml(tmp_path, "painters = 2\nqueue = 2\nhistory = 2\n")
     environment = {"PHASELINE_QUEUE": "3", "PHASELINE_HISTORY": "3", "PATH": "/bin"}
     settings, sources = load({"history": "4"}, environment, file)
@@ -50,7 +50,7 @@ def test_the_file_may_be_named_by_a_variable_and_a_flag_is_stronger(tmp_path: Pa
     assert load({}, {"PHASELINE_CONFIG": "/nowhere"}, file).settings.log_format == "json"
 
 
-def test_toml_has_types_of_its_own_and_all_of_them_are_taken(tmp_path: Path) -> None:
+def test_native_toml_types_are_accepted(tmp_path: Path) -> None:
     file = toml(tmp_path, 'bind = ["[::1]:80", "localhost:0"]\narchive_runs = true\ndone_ttl = 1\nretention = 0.5\n')
     settings = load({}, {}, file).settings
     assert settings.bind == ("[::1]:80", "localhost:0")
@@ -165,7 +165,7 @@ def test_an_unknown_key_in_the_file_is_an_error_that_suggests_the_nearest(
 
 
 @pytest.mark.parametrize("content", [b"painters = ", b"\xff\xfe", b"a = 1\na = 2\n"])
-def test_a_file_that_is_no_toml_is_an_error_that_names_it(
+def test_the_error_for_an_invalid_toml_file_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     monkeypatch.chdir(tmp_path)  # a message cuts long paths
@@ -176,7 +176,7 @@ def test_a_file_that_is_no_toml_is_an_error_that_names_it(
     assert "is not TOML" in line
 
 
-def test_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_file_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # a message cuts long paths
     [line] = problems({}, {"PHASELINE_CONFIG": "gone.toml"})
     assert "gone.toml" in line
@@ -186,7 +186,7 @@ def test_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", True), ("true", True), ("0", False)])
-def test_the_archive_has_an_older_variable_too(text: str, value: object) -> None:
+def test_the_archive_can_be_enabled_by_its_older_variable(text: str, value: object) -> None:
     settings, sources = load({}, {"TB_DALLE_ARCHIVE_RUNS": text})
     assert (settings.archive_runs, sources["archive_runs"]) == (value, "TB_DALLE_ARCHIVE_RUNS")
 

@@ -15,7 +15,7 @@ async def seqs(subscriber: QueuedSubscriber) -> list[int]:
     return [m.seq for m in await subscriber.receive_batch()]
 
 
-async def test_everybody_receives_the_same_in_one_order() -> None:
+async def test_all_subscribers_receive_the_same_messages_in_the_same_order() -> None:
     broadcaster = Broadcaster()
     received: list[list[int]] = [[] for _ in range(20)]
 
@@ -102,14 +102,14 @@ async def test_a_waiting_subscriber_is_woken() -> None:
             broadcaster.publish(message(1))
 
 
-async def test_a_batch_is_all_that_waits() -> None:
+async def test_a_batch_contains_all_queued_messages() -> None:
     subscriber = QueuedSubscriber(10)
     for seq in (1, 2, 3):
         subscriber.put(message(seq))
     assert await seqs(subscriber) == [1, 2, 3]
 
 
-async def test_statistics_count_what_happened() -> None:
+async def test_statistics_count_subscribers_and_messages() -> None:
     broadcaster = Broadcaster()
     with broadcaster.subscribe([JOBS], 2), broadcaster.subscribe([PHOTOS], 2):
         for seq in (1, 2):

@@ -30,7 +30,7 @@ def attached(broadcaster: Broadcaster, *channels: str, queue: int = 10) -> Itera
         yield subscriber, heap
 
 
-def test_a_message_is_framed_once_for_everybody() -> None:
+def test_a_message_is_encoded_once_for_all_subscribers() -> None:
     broadcaster, heaps = Broadcaster(), (Heap(), Heap())
     with broadcaster.attach(heaps[0], [JOBS], 10), broadcaster.attach(heaps[1], ["job:a"], 10):
         broadcaster.publish(message(1))
@@ -43,7 +43,7 @@ def test_a_message_is_framed_once_for_everybody() -> None:
         assert broadcaster.statistics().delivered == 22
 
 
-def test_of_what_is_published_together_each_gets_what_it_wants_and_equal_wishes_share_their_bytes() -> None:
+def test_subscribers_get_their_channels_of_a_bundle_and_equal_selections_share_frames() -> None:
     broadcaster, heaps = Broadcaster(), [Heap() for _ in range(5)]
     with (
         broadcaster.attach(heaps[0], [JOBS], 10),
@@ -70,7 +70,7 @@ PUBLISHED = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([JOBS, PHO
 
 
 @given(st.lists(st.one_of(st.tuples(st.integers(0, 3), CHANGES), PUBLISHED), max_size=30))
-def test_from_the_next_message_on_each_gets_what_it_wants_since_its_last_change(
+def test_a_changed_subscription_applies_from_the_next_message(
     steps: list[tuple[int, tuple[str, object]] | list[tuple[str, str]]],
 ) -> None:
     broadcaster, seq, heaps = Broadcaster(), 0, [Heap() for _ in range(4)]
@@ -102,7 +102,7 @@ def change(subscriber: DirectSubscriber, what: str, value: object) -> None:
         subscriber.end()
 
 
-def test_replies_and_messages_leave_in_the_order_of_their_making() -> None:
+def test_replies_and_messages_are_sent_in_order() -> None:
     broadcaster = Broadcaster()
     with attached(broadcaster) as (subscriber, heap):
         broadcaster.publish(message(1))
@@ -129,7 +129,9 @@ def test_a_full_sink_ends_its_subscriber_and_no_other() -> None:
         assert (now.subscribers, now.ended_slow, now.delivered) == (1, 1, 2)
 
 
-async def test_a_pace_sends_the_latest_progress_of_each_job_once_a_turn(autojump_clock: trio.testing.MockClock) -> None:
+async def test_coalescing_sends_the_latest_progress_of_each_job_once_per_interval(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     broadcaster = Broadcaster()
     with attached(broadcaster, queue=100) as (subscriber, heap):
         subscriber.form(batch=True, coalesce_s=1)
@@ -146,7 +148,7 @@ async def test_a_pace_sends_the_latest_progress_of_each_job_once_a_turn(autojump
             nursery.cancel_scope.cancel()
 
 
-def test_those_that_end_while_a_message_is_handed_out_keep_it_from_nobody_else() -> None:
+def test_a_subscriber_that_ends_during_a_write_does_not_affect_others() -> None:
     broadcaster = Broadcaster()
     with ExitStack() as stack:
         listeners, heaps = [], []
@@ -164,7 +166,7 @@ def test_those_that_end_while_a_message_is_handed_out_keep_it_from_nobody_else()
         assert (now.subscribers, now.ended_slow) == (100, 100)
 
 
-def test_what_gathers_for_a_pace_is_bounded() -> None:
+def test_messages_gathered_for_coalescing_are_bounded() -> None:
     broadcaster = Broadcaster()
     with attached(broadcaster) as (subscriber, heap):
         subscriber.form(batch=False, coalesce_s=60)
@@ -176,7 +178,7 @@ def test_what_gathers_for_a_pace_is_bounded() -> None:
         assert 11 <= len(seqs(heap)) <= 22
 
 
-def test_access_that_ends_closes_the_sink_without_what_waits() -> None:
+def test_a_revoked_grant_closes_the_sink_and_drops_its_queue() -> None:
     with attached(Broadcaster()) as (subscriber, heap):
         subscriber.end()
         assert heap.closed == [(UNAUTHORIZED, True)]

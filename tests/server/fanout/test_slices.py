@@ -103,7 +103,7 @@ async def test_publishing_does_not_write_at_once_if_that_takes_long(
             assert [seqs(heap) for heap in heaps] == [[1, 2]] * 4
 
 
-async def test_what_is_published_before_a_change_comes_in_the_old_form_and_before_a_reply(
+async def test_messages_published_before_a_change_are_sent_first_in_the_old_form(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with running(monkeypatch) as broadcaster:
@@ -144,7 +144,7 @@ async def test_publishing_writes_at_once_when_too_much_is_pending(monkeypatch: p
             assert seqs(heap) == [1, 2, 3]
 
 
-async def test_those_who_publish_wait_while_much_is_pending_and_large_batches_first(
+async def test_publishers_wait_while_much_is_pending_and_large_batches_wait_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "_MANY_PENDING", 2)
@@ -206,7 +206,7 @@ async def test_fan_out_pauses_between_slices_while_a_thread_commits(
 
 
 @pytest.mark.parametrize("seed", range(20))
-async def test_slices_deliver_what_a_write_at_once_delivers(  # noqa: C901, PLR0912 (a branch for each action)
+async def test_slices_deliver_the_same_as_immediate_writes(  # noqa: C901, PLR0912 (a branch for each action)
     monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     chance = random.Random(seed)

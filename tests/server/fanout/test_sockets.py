@@ -63,7 +63,7 @@ async def wired(broadcaster: Broadcaster, count: int) -> AsyncIterator[tuple[lis
             nursery.cancel_scope.cancel()
 
 
-async def test_sockets_that_are_full_or_gone_keep_nobody_from_whole_frames_in_order() -> None:
+async def test_a_full_or_closed_socket_does_not_disturb_the_frames_of_others() -> None:
     broadcaster, frames = Broadcaster(), bytearray()
 
     def publish(seq: int) -> None:

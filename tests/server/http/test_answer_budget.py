@@ -84,7 +84,7 @@ async def test_parallel_readers_hold_no_more_than_the_budget(tmp_path: Path, mon
             await trio.lowlevel.checkpoint()
 
 
-async def test_a_client_that_leaves_gives_its_part_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_disconnects_releases_its_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[AnswerBudget] = []
 
     def make(size: int) -> AnswerBudget:

@@ -29,7 +29,7 @@ async def test_a_polling_client_expires_after_its_silence(autojump_clock: trio.t
         clients.polling(silent, OPEN)
 
 
-async def test_a_poll_costs_the_same_among_few_clients_and_many() -> None:
+async def test_the_cost_of_a_poll_does_not_depend_on_the_number_of_clients() -> None:
     def cost(count: int) -> float:
         clients = Clients(most=count)
         ids = [clients.open_session(TOP, OPEN, "").client_id for _ in range(count)]

@@ -71,7 +71,7 @@ async def test_output_has_no_position(tmp_path: Path) -> None:
             assert (event_id, name, data) == ("", "job_output", {"type": name, "job_id": "a", "at": 0, "text": "one\n"})
 
 
-async def test_the_state_comes_first_and_what_happens_after_it(tmp_path: Path) -> None:
+async def test_the_stream_begins_with_the_state_and_continues_with_events(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         await report(client, "start", job_id="a")
         async with curl(f"{client.base_url}/events") as each:
@@ -83,7 +83,7 @@ async def test_the_state_comes_first_and_what_happens_after_it(tmp_path: Path) -
             assert (event_id, name, data["progress"]) == (f"{data['epoch']}/2", "job_progress", 5)
 
 
-async def test_who_comes_back_gets_everything_since_the_last_event_once(tmp_path: Path) -> None:
+async def test_a_client_that_reconnects_receives_all_missed_events_once(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         [(start, _)] = await read(client, "", 1)
         await report(client, "start", job_id="a")
@@ -95,7 +95,7 @@ async def test_who_comes_back_gets_everything_since_the_last_event_once(tmp_path
         assert [name for _, name in await read(client, start, 1, "?channels=job:a")] == ["job_started"]
 
 
-async def test_what_can_not_be_resumed_from_comes_as_the_state(tmp_path: Path) -> None:
+async def test_an_unavailable_position_is_answered_with_the_state(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         async with curl(f"{client.base_url}/events", "-H", "Last-Event-ID: other/7") as each:
             _, name, data = await anext(each)

@@ -92,7 +92,7 @@ async def test_a_long_poll_ends_with_the_server(tmp_path: Path) -> None:
         assert await server.process.wait() == 0
 
 
-async def test_channels_filter(tmp_path: Path) -> None:
+async def test_a_poll_only_returns_messages_of_its_channels(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         photos, one_job = await shake(client, channels=["photos"]), await shake(client, channels=["job:b"])
         for job_id in ("a", "b"):
@@ -117,7 +117,7 @@ async def test_a_position_that_is_too_old_is_answered_by_the_state_of_all_jobs(t
         assert kinds(await poll(client, one, ack=str(answer["ack"]))) == ["job_completed"]
 
 
-async def test_a_message_sent_is_the_same_as_one_over_a_websocket(tmp_path: Path) -> None:
+async def test_a_message_sent_by_http_has_the_same_effect_as_over_a_websocket(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         one = await shake(client)
 
@@ -187,7 +187,7 @@ async def test_status_and_clients_list_the_connected_clients(tmp_path: Path) -> 
         assert (known["client_id"], known["client_type"], known["transport"]) == (one, "lightroom", "polling")
 
 
-async def test_no_more_clients_poll_than_may_connect(tmp_path: Path) -> None:
+async def test_the_number_of_polling_clients_is_limited(tmp_path: Path) -> None:
     async with serving(tmp_path, max_connections=1) as client:
         first = await shake(client)
         refused = await client.post("/ws/handshake", json={"client_type": "test"})
@@ -196,7 +196,7 @@ async def test_no_more_clients_poll_than_may_connect(tmp_path: Path) -> None:
         await shake(client)
 
 
-async def test_polling_has_the_bounds_of_a_websocket(tmp_path: Path) -> None:
+async def test_polling_has_the_same_limits_as_a_websocket(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for channels in ([f"c{n}" for n in range(1001)], ["x" * 211], [""], ["a\nb"]):
             refused = await client.post("/ws/handshake", json={"channels": channels})
@@ -236,7 +236,7 @@ async def test_a_polling_session_belongs_to_its_token(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_one_token_takes_only_its_share_of_the_sessions_and_an_admin_always_gets_one(tmp_path: Path) -> None:
+async def test_a_token_gets_a_limited_share_of_sessions_and_an_admin_always_gets_one(tmp_path: Path) -> None:
     tokens = make_tokens(tmp_path)
     async with serving(tmp_path, max_connections=20) as client:
 

@@ -10,7 +10,7 @@ from tests.support.servers import serving
 
 
 @pytest.mark.slow
-async def test_files_are_served_with_their_type_and_sandboxed(tmp_path: Path) -> None:
+async def test_files_are_served_with_their_type_and_a_sandbox_policy(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
         for path, kind in (

@@ -57,7 +57,7 @@ async def listed(client: httpx.AsyncClient, **query: str) -> list[str]:
     return [job["job_id"] for job in (await ask(client, "/progress/jobs", **query))["jobs"]]
 
 
-async def test_all_jobs_that_are_kept_are_listed_also_those_that_left_memory(tmp_path: Path) -> None:
+async def test_all_stored_jobs_are_listed_even_if_they_are_not_in_memory(tmp_path: Path) -> None:
     async with with_jobs(tmp_path) as client:
         page = await ask(client, "/progress/jobs")
         assert [job["job_id"] for job in page["jobs"]] == [
@@ -126,7 +126,7 @@ async def test_an_invalid_query_is_rejected(tmp_path: Path, query: dict[str, str
         assert words in answer.json()["error"]
 
 
-async def test_pages_have_each_unchanged_job_once_while_others_come_and_end(tmp_path: Path) -> None:
+async def test_pages_list_each_unchanged_job_once_while_other_jobs_start_and_end(tmp_path: Path) -> None:
     async with with_jobs(tmp_path) as client:
         seen: list[str] = []
         query = {"limit": "2"}
@@ -205,7 +205,7 @@ async def test_totals_compare_runs_with_those_of_the_week_before(tmp_path: Path)
         assert (await ask(client, "/progress/totals", since="9999-01-01T00:00:00Z"))["workflows"] == []
 
 
-async def test_an_id_that_was_started_again_counts_once_a_run(tmp_path: Path) -> None:
+async def test_each_run_of_a_restarted_id_is_counted(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for age in (50, 40, 30):
             await client.post("/progress/batch", json=run("nightly", age=age, ended=age != 40))

@@ -15,7 +15,7 @@ from tests.support.image_servers import running_app
 
 
 @pytest.mark.parametrize("code", ["DISK_FULL", "LOG_UNAVAILABLE", "RATE_LIMITED"])
-async def test_no_part_is_sent_after_one_whose_end_was_rejected_for_now(
+async def test_no_part_is_forwarded_after_a_part_that_was_temporarily_rejected(
     code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("phaseline_server.http.leader_link._sender", lambda: _Sender("", ""))  # a client without token

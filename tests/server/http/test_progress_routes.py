@@ -17,7 +17,7 @@ async def post(client: httpx.AsyncClient, kind: str, **body: Any) -> httpx.Respo
     return await client.post(f"/progress/{kind}", json=body)
 
 
-async def test_a_job_by_rest_from_beginning_to_end(tmp_path: Path) -> None:
+async def test_a_job_can_be_reported_by_rest_from_start_to_end(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         started = await post(client, "start", job_id="job_12345", photo_id=456, photo_info={"file_name": "IMG_001.CR3"})
         assert started.json()["success"] is True
@@ -82,7 +82,7 @@ async def test_a_job_is_found_under_the_id_that_was_sent(tmp_path: Path, job_id:
         ("nothing", {"job_id": "a"}, 404, "NOT_FOUND", "no resource has the path"),
     ],
 )
-async def test_a_rejection_has_its_reason(
+async def test_a_rejected_report_gets_the_reason(
     tmp_path: Path, kind: str, body: dict[str, Any], status: int, code: str, words: str
 ) -> None:
     async with serving(tmp_path) as client:

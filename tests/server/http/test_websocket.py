@@ -52,7 +52,7 @@ async def test_subscriptions_are_confirmed_with_channels_and_position(tmp_path: 
         assert (await ask(client, "/health"))["subscribers"] == 1
 
 
-async def test_a_bare_subscription_is_to_everything(tmp_path: Path) -> None:
+async def test_a_subscription_without_channels_gets_the_usual_channels(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as listener:
         await listener.say("subscribe")
         assert (await listener.hear())["channels"] == ["jobs", "photos", "system"]
@@ -79,7 +79,7 @@ async def test_no_message_arrives_without_a_subscription(tmp_path: Path) -> None
 # ------------------------------------------------------------------ channels
 
 
-async def test_each_channel_carries_what_belongs_there_and_nothing_twice(tmp_path: Path) -> None:
+async def test_each_channel_carries_its_own_messages_once(tmp_path: Path) -> None:
     wanted = {
         ("jobs",): ["job_started a", "job_started b", "job_progress a", "job_completed b"],
         ("photos",): ["photo_info a", "photo_info b"],
@@ -109,7 +109,7 @@ async def test_each_channel_carries_what_belongs_there_and_nothing_twice(tmp_pat
             await tracker().report(JobCompleted(job_id="a"))
 
 
-async def test_there_is_a_limit_of_channels(tmp_path: Path) -> None:
+async def test_the_number_of_channels_is_limited(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client, "jobs") as listener:
         for number in range(2):
             await listener.say("subscribe", channels=[f"job:{number}/{each}" for each in range(600)])
@@ -123,7 +123,7 @@ async def test_there_is_a_limit_of_channels(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_the_snapshot_is_the_state_at_a_position_and_the_stream_goes_on_right_behind_it(tmp_path: Path) -> None:
+async def test_the_stream_continues_at_the_position_of_the_snapshot(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, trio.open_nursery() as nursery:
         await tracker().report(JobStarted(job_id="a"))
 
@@ -213,7 +213,7 @@ async def test_a_gap_is_reported_and_filled_by_a_snapshot(tmp_path: Path) -> Non
 # ------------------------------------------------------------------ pace and form
 
 
-async def test_coalescing_leaves_out_progress_that_is_overtaken_and_nothing_else(tmp_path: Path) -> None:
+async def test_coalescing_only_drops_superseded_progress(tmp_path: Path) -> None:
     events: list[Event] = [JobStarted(job_id=job_id) for job_id in "ab"]
     for percent in range(100):
         events += [JobProgress(job_id=job_id, phase="importing", progress=percent) for job_id in "ab"]
@@ -251,7 +251,7 @@ async def test_a_batch_is_an_array_of_messages_in_order(tmp_path: Path) -> None:
         assert [message["seq"] for message in received[2:-1]] == list(range(2, 102))
 
 
-def test_a_batch_that_would_be_too_large_is_several() -> None:
+def test_a_large_batch_is_split() -> None:
     messages = [Message(seq, "x", "a", frozenset(), b'"%d%s"' % (seq, b"x" * 100_000)) for seq in range(1, 11)]
     frames = list(arrays(m.payload for m in messages))
     assert [each for frame in frames for each in json.loads(frame)] == [json.loads(m.payload) for m in messages]
@@ -260,7 +260,7 @@ def test_a_batch_that_would_be_too_large_is_several() -> None:
     assert list(arrays([])) == []
 
 
-async def test_a_client_that_arrives_while_all_connections_are_closed_is_closed_too(
+async def test_a_client_that_connects_during_shutdown_is_closed_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closing = trio.Event()  # as of an app that another one replaces; the door stays open

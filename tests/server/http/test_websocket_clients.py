@@ -127,7 +127,7 @@ async def test_each_report_of_an_array_is_answered_in_a_frame_of_its_own(tmp_pat
         await worker.hear("pong")
 
 
-async def test_who_takes_messages_in_arrays_finds_acks_among_them(tmp_path: Path) -> None:
+async def test_a_client_with_batches_receives_acks_in_them(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as worker:
         await worker.say("register", client_type="worker", acks=True)
         await worker.hear("registration_confirmed")
@@ -207,7 +207,7 @@ NONSENSE: dict[str, tuple[str | bytes, str]] = {
 }
 
 
-async def test_nonsense_is_answered_with_an_error_and_the_connection_goes_on(tmp_path: Path) -> None:
+async def test_an_invalid_message_gets_an_error_and_the_connection_stays_open(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as listener:
         for name, (frame, code) in NONSENSE.items():
             await listener.socket.send_message(frame)
@@ -232,7 +232,7 @@ async def test_a_message_over_the_limit_ends_the_connection_with_1009(tmp_path: 
         await other.hear("pong")
 
 
-async def test_no_message_of_a_clients_own_can_end_the_others(tmp_path: Path) -> None:
+async def test_no_message_disconnects_another_client(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client, "system") as listener:
         for kind in ("goodbye", "snapshot", "close"):
             answer = await client.post("/ws/broadcast", json={"message": {"type": kind}, "channel": "system"})
@@ -245,7 +245,7 @@ async def test_no_message_of_a_clients_own_can_end_the_others(tmp_path: Path) ->
 # ------------------------------------------------------------------ slow, gone
 
 
-async def test_who_does_not_read_is_ended_with_4008_and_comes_back_without_loss(tmp_path: Path) -> None:
+async def test_a_client_that_does_not_read_is_closed_with_4008_and_resumes_without_loss(tmp_path: Path) -> None:
     text = "x" * 10_000
     async with serving(tmp_path, queue=10, history=100_000) as client, listening(client, "jobs") as reader:
         async with listening(client, "jobs") as sleeper:
@@ -281,7 +281,7 @@ async def test_who_does_not_read_is_ended_with_4008_and_comes_back_without_loss(
 
 
 @pytest.mark.slow
-async def test_clients_that_vanish_are_forgotten_and_the_run_goes_on(tmp_path: Path) -> None:
+async def test_disconnected_clients_are_removed_and_the_run_continues(tmp_path: Path) -> None:
     gate = Gate()
     with structlog.testing.capture_logs() as logs:
         await vanish(tmp_path, gate)

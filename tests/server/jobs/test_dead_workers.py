@@ -44,7 +44,7 @@ async def state_of(url: str, state: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "ending", [pytest.param(each, marks=pytest.mark.slow if each != "kill -9" else ()) for each in ENDINGS]
 )
-async def test_a_worker_that_dies_is_seen_and_its_figures_stop(tmp_path: Path, ending: str) -> None:
+async def test_a_dead_worker_is_detected_and_its_estimate_freezes(tmp_path: Path, ending: str) -> None:
     code, number = ENDINGS[ending]
     async with server_process(tmp_path, *FLAGS) as server, subscriber(server.url) as watching:
         started = trio.current_time()
@@ -68,7 +68,7 @@ async def test_a_worker_that_dies_is_seen_and_its_figures_stop(tmp_path: Path, e
 
 
 @pytest.mark.slow
-async def test_a_worker_whose_network_fails_for_a_while_goes_on(tmp_path: Path) -> None:
+async def test_a_worker_continues_after_a_network_failure(tmp_path: Path) -> None:
     async with (
         server_process(tmp_path, *FLAGS) as server,
         network(server.url) as way,
@@ -96,7 +96,7 @@ async def test_connections_that_close_after_each_report_lose_no_job(tmp_path: Pa
 
 
 @pytest.mark.slow
-async def test_a_server_that_was_stopped_blames_no_worker(tmp_path: Path) -> None:
+async def test_a_suspended_server_does_not_mark_workers_as_dead(tmp_path: Path) -> None:
     async with (
         server_process(tmp_path, "--stall-after", "1", *FLAGS) as server,
         subscriber(server.url) as watching,

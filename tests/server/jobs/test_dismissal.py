@@ -173,7 +173,7 @@ async def test_jobs_are_dismissed_by_http(tmp_path: Path) -> None:
         assert ">a<" not in (await client.get("/")).text
 
 
-async def test_a_dismissal_is_no_report_that_a_batch_takes(tmp_path: Path) -> None:
+async def test_a_batch_of_reports_rejects_a_dismissal(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         answer = await client.post("/progress/batch", json=[{"type": "job_dismissed", "job_id": "a"}])
         assert (answer.status_code, answer.json()["code"]) == (422, "UNKNOWN_TYPE")

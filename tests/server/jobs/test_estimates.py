@@ -68,7 +68,7 @@ def test_the_estimate_of_a_queued_job_does_not_change_while_it_waits() -> None:
     assert [estimates.exact(job, moment(at)).remaining_ns for at in (0, 0.5, 100)] == [10**9] * 3
 
 
-def test_a_clock_that_went_back_reuses_nothing() -> None:
+def test_no_estimate_is_reused_after_the_clock_went_back() -> None:
     estimates, job = Estimates(Counting(), Statistics()), job_in()
     estimates.recent(job, moment(100))
     assert estimates.recent(job, moment(5)).estimate.runs == 2
@@ -84,14 +84,14 @@ def test_a_clock_that_went_back_reuses_nothing() -> None:
         PhotoInfo(job_id="j", photo_id="p", data={}),
     ],
 )
-def test_no_estimate_outlives_a_change_of_its_job(event: Event) -> None:
+def test_an_estimate_is_not_reused_after_a_change_of_its_job(event: Event) -> None:
     estimates, job = Estimates(Counting(), Statistics()), job_in()
     estimates.recent(job, moment(0))
     job.apply(event, moment(0.1))
     assert estimates.recent(job, moment(0.1)).estimate.runs == 2
 
 
-def test_messages_may_know_less_of_progress_than_a_snapshot_and_for_a_second_only() -> None:
+def test_the_estimate_of_a_message_is_at_most_a_second_older_than_that_of_a_snapshot() -> None:
     estimates, job = Estimates(Counting(), Statistics()), job_in()
     estimates.recent(job, moment(0))
     job.apply(JobProgress(job_id="j", phase="a", progress=50), moment(0.1))
@@ -99,7 +99,7 @@ def test_messages_may_know_less_of_progress_than_a_snapshot_and_for_a_second_onl
     assert estimates.exact(job, moment(0.1)).runs == 2
 
 
-def test_an_event_that_was_rolled_back_differs_from_the_one_that_got_its_number() -> None:
+def test_the_estimate_after_a_rolled_back_event_is_not_reused() -> None:
     estimates, before = Estimates(Counting(), Statistics()), job_in()
     lost, kept = before.copy(), before.copy()
     for job, progress in ((lost, 20), (kept, 90)):

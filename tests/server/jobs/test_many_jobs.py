@@ -41,7 +41,9 @@ def statuses(state: JobsState) -> dict[str, JobStatus]:
     return {status.job_id: status for status in found}
 
 
-async def test_all_who_ask_at_a_position_share_one_state(make_tracker: MakeTracker, encoded: list[str]) -> None:
+async def test_all_requests_at_a_position_share_one_encoded_state(
+    make_tracker: MakeTracker, encoded: list[str]
+) -> None:
     tracker = await with_jobs(make_tracker, 5)
     encoded.clear()
     states: list[JobsState] = []

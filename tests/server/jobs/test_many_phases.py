@@ -57,7 +57,7 @@ async def calls_per_report(phases: int, events: Iterable[Event]) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("progress", [False, True])
-async def test_a_report_costs_the_same_with_few_phases_and_with_many(*, progress: bool) -> None:
+async def test_the_cost_of_a_report_does_not_depend_on_the_number_of_phases(*, progress: bool) -> None:
     def events(phases: int) -> Sequence[Event]:
         if progress:
             return [JobProgress(job_id="a", phase=name, progress=50) for name in names(phases)]
@@ -217,7 +217,7 @@ async def test_the_rest_of_a_batch_is_rejected_once_a_part_could_not_be_stored()
 
 
 @pytest.mark.parametrize("count", [1, 50])
-async def test_no_report_joins_behind_one_of_its_client_that_could_not_be_stored(count: int) -> None:
+async def test_reports_after_a_failed_report_of_the_same_client_are_rejected(count: int) -> None:
     tracker, failed, receipts = tracker_on(MemoryStore()), list[DiskFull](), list[BatchReceipt]()
 
     async def report_batch() -> None:

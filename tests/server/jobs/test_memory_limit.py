@@ -87,11 +87,11 @@ def test_the_weight_of_facts_is_not_far_below_their_memory(facts: dict[str, Any]
 
 
 @pytest.mark.parametrize("document", [b"[" + b"[]," * 9999 + b"[]]", b"[" + b"{}," * 9999 + b"{}]"])
-def test_tiny_values_weigh_what_they_take(document: bytes) -> None:
+def test_the_estimated_memory_of_tiny_values_is_not_too_low(document: bytes) -> None:
     assert size_of(msgspec.json.decode(document)) < 1.5 * weight(document)
 
 
-def test_the_oldest_messages_leave_a_tail_that_is_too_large() -> None:
+def test_the_oldest_messages_are_dropped_from_a_full_tail() -> None:
     size = len(message(1).payload)
     tail = Tail("e", 1000, most_bytes=3 * size)
     for seq in range(1, 6):

@@ -103,7 +103,7 @@ async def test_an_unanswered_order_survives_the_server_and_reaches_the_worker_ag
             await received(again, "pong")  # and no order before it
 
 
-async def test_a_worker_without_a_connection_finds_orders_in_the_answers_to_its_reports(tmp_path: Path) -> None:
+async def test_a_worker_without_a_connection_receives_orders_in_answers_to_its_reports(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         assert "orders" not in (await client.post("/progress/start", json=START)).json()
         order_id = (await given(client, "cancel"))["order_id"]
@@ -130,7 +130,7 @@ async def test_a_worker_without_a_connection_finds_orders_in_the_answers_to_its_
         ([START, {"type": "job_completed", "job_id": "a"}], 409, "ILLEGAL_EVENT"),
     ],
 )
-async def test_an_order_that_nobody_takes_is_refused(
+async def test_an_order_for_a_job_without_a_worker_is_rejected(
     tmp_path: Path, messages: list[dict[str, Any]], status: int, code: str
 ) -> None:
     async with serving(tmp_path) as client:

@@ -30,7 +30,7 @@ async def test_all_jobs_share_one_order(make_tracker: MakeTracker) -> None:
     assert [tracker.snapshot(name).seq for name in "abc"] == [5, 6, 4]
 
 
-async def test_what_is_refused_changes_nothing(make_tracker: MakeTracker) -> None:
+async def test_a_rejected_report_changes_nothing(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
     await run_job(tracker, "a")
     before, top = tracker.snapshot("a"), tracker.log.top
@@ -43,7 +43,7 @@ async def test_what_is_refused_changes_nothing(make_tracker: MakeTracker) -> Non
     assert (tracker.snapshot("a"), tracker.log.top, tracker.reports) == (before, top, 3)
 
 
-async def test_a_cancelled_reporter_has_reported_nothing(make_tracker: MakeTracker) -> None:
+async def test_a_cancelled_call_reports_nothing(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
     with trio.CancelScope() as scope:
         scope.cancel()
@@ -52,7 +52,7 @@ async def test_a_cancelled_reporter_has_reported_nothing(make_tracker: MakeTrack
     assert ids(tracker) == []
 
 
-async def test_only_a_job_that_ended_teaches(make_tracker: MakeTracker) -> None:
+async def test_estimates_only_learn_from_ended_jobs(make_tracker: MakeTracker) -> None:
     clock, statistics = HandClock(), Statistics()
     tracker = await make_tracker(clock, statistics=statistics)
     await tracker.report(JobStarted(job_id="a"))
@@ -70,7 +70,7 @@ async def test_only_a_job_that_ended_teaches(make_tracker: MakeTracker) -> None:
     }
 
 
-async def test_pictures_and_cache_hits_are_counted_apart(make_tracker: MakeTracker) -> None:
+async def test_pictures_and_cache_hits_are_counted_separately(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
     for name, hit in (("a", False), ("b", True), ("c", True)):
         await tracker.report(JobStarted(job_id=name, workflow="dalle", cache_hit=hit))
@@ -107,7 +107,7 @@ async def test_a_group_that_is_being_committed_is_forgotten_too_and_a_later_one_
         assert journal.load(0, 100).averages == after
 
 
-async def test_counts_are_of_memory_and_ended_is_of_all_time(make_tracker: MakeTracker) -> None:
+async def test_counts_cover_jobs_in_memory_and_ended_covers_all_since_the_start(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
     for name in "abc":
         await tracker.report(JobStarted(job_id=name))
@@ -133,7 +133,7 @@ async def test_ended_s_is_the_time_since_the_end(make_tracker: MakeTracker) -> N
     assert tracker.ended_s("a") == 2.5
 
 
-async def test_what_was_kept_while_the_server_was_away_is_dated_by_its_age(make_tracker: MakeTracker) -> None:
+async def test_delayed_reports_are_dated_by_their_age(make_tracker: MakeTracker) -> None:
     clock = HandClock()
     clock.advance(5)  # the server's box has only just started
     tracker = await make_tracker(clock)
@@ -149,7 +149,7 @@ async def test_what_was_kept_while_the_server_was_away_is_dated_by_its_age(make_
     assert messages_of(tracker)[-1]["duration"] == 80.0
 
 
-async def test_an_age_never_goes_before_what_is_known_already(make_tracker: MakeTracker) -> None:
+async def test_a_reported_age_never_dates_an_event_before_earlier_events(make_tracker: MakeTracker) -> None:
     clock = HandClock()
     tracker = await make_tracker(clock)
     await tracker.report(JobStarted(job_id="a"))
@@ -161,7 +161,7 @@ async def test_an_age_never_goes_before_what_is_known_already(make_tracker: Make
     assert [phase.elapsed_ns for phase in tracker.snapshot("a").phases[:2]] == [0, 5 * 10**9]
 
 
-async def test_any_json_value_is_kept(make_tracker: MakeTracker) -> None:
+async def test_any_json_value_is_stored(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
     odd = {"huge": 2**70, "deep": [[{}]], "text": "\u2603", "none": None, "float": 1e300}
     await tracker.report(JobStarted(job_id="a", photo_info=odd))
@@ -181,7 +181,7 @@ async def test_the_late_name_of_a_photo_is_published_at_once(make_tracker: MakeT
     assert [message["photo_id"] for message in messages_of(tracker)] == [None, None, 7, 7]
 
 
-async def test_one_group_takes_many_reports_that_came_together_and_refuses_each_for_itself(
+async def test_reports_that_arrive_together_share_a_group_and_are_accepted_one_by_one(
     make_tracker: MakeTracker,
 ) -> None:
     tracker = await make_tracker(max_jobs=2)

@@ -13,7 +13,7 @@ from phaseline_server.log.sqlite.journal import Journal
 from tests.support.tracking import MakeTracker, open_tracker
 
 
-async def test_a_report_that_is_sent_again_is_taken_in_once(make_tracker: MakeTracker) -> None:
+async def test_a_repeated_report_is_recorded_once(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
     await tracker.report(JobStarted(job_id="a"))
     event = JobProgress(job_id="a", phase="importing", progress=10, producer="worker", producer_seq=1)
@@ -32,7 +32,9 @@ async def test_the_latest_report_sent_again_is_answered_with_its_own_position(ma
     assert await tracker.report(event) == await tracker.report(event) == tracker.log.top
 
 
-async def test_producers_count_apart_and_reports_without_a_producer_are_all_taken_in(make_tracker: MakeTracker) -> None:
+async def test_producers_are_independent_and_reports_without_a_producer_are_all_recorded(
+    make_tracker: MakeTracker,
+) -> None:
     tracker = await make_tracker()
     await tracker.report(JobStarted(job_id="a", producer="one", producer_seq=7))
     for producer, number in (("one", 8), ("two", 1), (None, 1), (None, 1), ("three", None), ("three", None)):
@@ -58,7 +60,7 @@ async def test_a_number_that_a_producer_used_for_another_job_is_an_error(make_tr
     assert tracker.log.top.seq == top + 1
 
 
-async def test_a_producer_counts_for_its_owner_only_also_after_a_restart(tmp_path: Path) -> None:
+async def test_producers_are_scoped_to_their_token_even_after_a_restart(tmp_path: Path) -> None:
     async with open_tracker(tmp_path) as tracker:
         await tracker.report(JobStarted(job_id="evil-a", producer="worker7", producer_seq=2**63 - 1), "evil")
         await tracker.report(JobStarted(job_id="a", producer="worker7", producer_seq=1), "good")
@@ -70,7 +72,7 @@ async def test_a_producer_counts_for_its_owner_only_also_after_a_restart(tmp_pat
         find_recorded([producers], ("evil", "worker7", "a"), 2)
 
 
-async def test_a_refused_report_may_be_sent_again_under_the_same_number(make_tracker: MakeTracker) -> None:
+async def test_a_rejected_report_may_be_resent_with_the_same_number(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
     await tracker.report(JobStarted(job_id="a", workflow="photo"))
     with pytest.raises(InvalidField):
@@ -79,7 +81,7 @@ async def test_a_refused_report_may_be_sent_again_under_the_same_number(make_tra
     assert tracker.snapshot("a").phase == "importing"
 
 
-async def test_the_producer_that_was_silent_for_longest_is_forgotten_first(
+async def test_the_longest_silent_producer_is_dropped_first(
     make_tracker: MakeTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("phaseline_server.jobs.deduplication._MOST", 2)

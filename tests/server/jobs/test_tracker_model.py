@@ -119,7 +119,7 @@ def check(tracker: Tracker, model: Model) -> None:
 
 @settings(max_examples=examples(150))
 @given(st.lists(reports, max_size=40))
-def test_reports_that_come_twice_late_or_disordered_are_each_taken_in_once_or_refused(
+def test_duplicate_late_and_reordered_reports_are_recorded_once_or_rejected(
     given_reports: list[Report],
 ) -> None:
     async def run(data_dir: Path) -> None:

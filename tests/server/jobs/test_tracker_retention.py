@@ -21,7 +21,7 @@ def ids(tracker: Tracker) -> list[str]:
     return [snapshot.job_id for snapshot in tracker.snapshots()]
 
 
-async def test_the_job_that_ended_first_makes_room(make_tracker: MakeTracker) -> None:
+async def test_the_job_that_ended_first_is_evicted_first(make_tracker: MakeTracker) -> None:
     clock = HandClock()
     tracker = await make_tracker(clock, max_jobs=3)
     for name in "abc":
@@ -35,7 +35,7 @@ async def test_the_job_that_ended_first_makes_room(make_tracker: MakeTracker) ->
     assert ids(tracker) == ["a", "d", "e"]
 
 
-async def test_active_jobs_never_make_room(make_tracker: MakeTracker) -> None:
+async def test_active_jobs_are_never_evicted(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker(max_jobs=2)
     for name in "ab":
         await tracker.report(JobStarted(job_id=name))
@@ -45,7 +45,7 @@ async def test_active_jobs_never_make_room(make_tracker: MakeTracker) -> None:
     assert tracker.log.top.seq == 2
 
 
-async def test_a_start_that_is_refused_costs_no_other_job_its_place(make_tracker: MakeTracker) -> None:
+async def test_a_rejected_start_evicts_no_job(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker(max_jobs=1)
     await run_job(tracker, "a")
     with pytest.raises(InvalidField):
@@ -62,7 +62,7 @@ async def test_a_job_that_is_started_again_needs_no_room(make_tracker: MakeTrack
 
 
 @pytest.mark.slow
-async def test_ended_jobs_go_after_their_retention_and_active_ones_stay(
+async def test_ended_jobs_are_dropped_after_their_retention_and_active_jobs_stay(
     make_tracker: MakeTracker, autojump_clock: trio.testing.MockClock
 ) -> None:
     tracker = await make_tracker(trio_clock)
@@ -79,7 +79,7 @@ async def test_ended_jobs_go_after_their_retention_and_active_ones_stay(
         nursery.cancel_scope.cancel()
 
 
-async def test_without_retention_ended_jobs_go_soon_and_nothing_spins(
+async def test_with_zero_retention_ended_jobs_are_dropped_without_busy_waiting(
     make_tracker: MakeTracker, autojump_clock: trio.testing.MockClock
 ) -> None:
     asked = 0

@@ -12,7 +12,7 @@ from tests.support.tracking import HandClock, messages_of, run_job
 from tests.support.watched import LEASE_S, looked_after
 
 
-async def test_a_job_stalls_when_it_is_silent_for_longer_than_its_phase_is_used_to(tmp_path: Path) -> None:
+async def test_a_job_stalls_after_a_longer_silence_than_usual_in_its_phase(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         await box.report_every(100, 20)
         assert box.found() == []
@@ -21,7 +21,7 @@ async def test_a_job_stalls_when_it_is_silent_for_longer_than_its_phase_is_used_
         assert box.found() == ["job_stalled"]
 
 
-async def test_half_a_minute_is_the_least_patience(tmp_path: Path) -> None:
+async def test_a_job_may_always_be_silent_for_30_s(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         await box.report_every(1, 20)
         assert await box.silence() == 31
@@ -31,13 +31,13 @@ async def test_half_a_minute_is_the_least_patience(tmp_path: Path) -> None:
         assert await box.silence("b") == 31
 
 
-async def test_the_least_patience_can_be_set(tmp_path: Path) -> None:
+async def test_the_minimum_silence_can_be_configured(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock(), stall_after_s=5) as box:
         await box.report_every(1, 20)
         assert await box.silence() == 6
 
 
-async def test_a_phase_that_nobody_knows_is_given_more_time(tmp_path: Path) -> None:
+async def test_a_phase_without_history_may_be_silent_for_longer(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         await box.start()
         await box.progress()
@@ -45,7 +45,7 @@ async def test_a_phase_that_nobody_knows_is_given_more_time(tmp_path: Path) -> N
         assert box.found() == ["job_stalled"]
 
 
-async def test_a_silence_that_was_taken_for_a_stall_becomes_a_habit_at_its_whole_length(tmp_path: Path) -> None:
+async def test_the_full_silence_of_a_stalled_job_is_learned(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         await box.report_every(400, 3)
         assert box.found() == ["job_stalled"]
@@ -64,7 +64,7 @@ async def test_a_job_is_lost_after_the_lease_counted_from_its_last_report(tmp_pa
 
 
 @pytest.mark.parametrize("state", [State.STALLED, State.LOST])
-async def test_the_next_report_undoes_it(tmp_path: Path, state: State) -> None:
+async def test_the_next_report_resumes_a_stalled_or_lost_job(tmp_path: Path, state: State) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         await box.report_every(1, 5)
         while box.state() is not state:
@@ -76,7 +76,7 @@ async def test_the_next_report_undoes_it(tmp_path: Path, state: State) -> None:
         assert box.state() is State.COMPLETED
 
 
-async def test_nothing_stalls_because_the_server_was_away(tmp_path: Path) -> None:
+async def test_server_downtime_does_not_stall_jobs(tmp_path: Path) -> None:
     clock = HandClock()
     async with looked_after(tmp_path, clock) as box:
         await box.start()
@@ -88,7 +88,7 @@ async def test_nothing_stalls_because_the_server_was_away(tmp_path: Path) -> Non
         assert box.state() is State.STALLED
 
 
-async def test_the_gap_while_the_server_was_away_is_no_habit(tmp_path: Path) -> None:
+async def test_a_gap_caused_by_server_downtime_is_not_learned(tmp_path: Path) -> None:
     clock = HandClock()
     async with looked_after(tmp_path, clock) as box:
         await box.start()
@@ -100,7 +100,7 @@ async def test_the_gap_while_the_server_was_away_is_no_habit(tmp_path: Path) -> 
         assert await box.silence("b") == 31
 
 
-async def test_what_stalled_is_stalled_after_a_restart_and_lost_by_the_lease(tmp_path: Path) -> None:
+async def test_a_stalled_job_stays_stalled_after_a_restart_and_is_lost_after_the_lease(tmp_path: Path) -> None:
     clock = HandClock()
     async with looked_after(tmp_path, clock) as box:
         await box.report_every(1, 5)
@@ -111,7 +111,7 @@ async def test_what_stalled_is_stalled_after_a_restart_and_lost_by_the_lease(tmp
         assert box.state() is State.LOST
 
 
-async def test_what_is_lost_makes_room_when_there_is_none(tmp_path: Path) -> None:
+async def test_lost_jobs_are_evicted_when_memory_is_full(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock(), max_jobs=2) as box:
         await box.start()
         while box.state() is not State.LOST:
@@ -121,7 +121,7 @@ async def test_what_is_lost_makes_room_when_there_is_none(tmp_path: Path) -> Non
         assert [job.job_id for job in box.tracker.jobs()] == ["b", "c"]
 
 
-async def test_a_backlog_neither_stalls_nor_is_measured_wrong_where_it_pauses(tmp_path: Path) -> None:
+async def test_a_delayed_backlog_neither_stalls_a_job_nor_distorts_durations(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
 
         def aged(event: Event, seconds: float) -> Event:
@@ -141,7 +141,7 @@ async def test_a_backlog_neither_stalls_nor_is_measured_wrong_where_it_pauses(tm
 
 
 @pytest.mark.parametrize("end", [JobFailed(job_id="a"), JobCancelled(job_id="a")])
-async def test_a_bad_end_keeps_the_progress_that_was_reached(tmp_path: Path, end: Event) -> None:
+async def test_a_failed_job_keeps_its_progress(tmp_path: Path, end: Event) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         await run_job(box.tracker, "earlier", phases=("importing",), workflow="w")
         await box.tracker.report(JobStarted(job_id="a", phases=("importing",), workflow="w"))

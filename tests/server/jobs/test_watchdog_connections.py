@@ -33,7 +33,7 @@ async def test_a_job_whose_worker_lost_its_connection_stalls_after_15_s_and_is_l
         assert box.reasons("job_stalled") == box.reasons("job_lost") == [("a", "worker gone")]
 
 
-async def test_the_percent_stands_from_the_moment_that_the_worker_is_gone(tmp_path: Path) -> None:
+async def test_the_percent_freezes_when_the_worker_is_gone(tmp_path: Path) -> None:
     clock = HandClock()
     async with looked_after(tmp_path, clock) as box:
         await box.tracker.report(JobStarted(job_id="earlier", phases=("render",), workflow="w"))
@@ -54,7 +54,7 @@ async def test_the_percent_stands_from_the_moment_that_the_worker_is_gone(tmp_pa
 
 
 @pytest.mark.parametrize("wait_s", [14, 100, 1000])
-async def test_a_worker_that_connects_again_under_its_name_has_its_jobs_back(tmp_path: Path, wait_s: int) -> None:
+async def test_a_worker_that_reconnects_under_its_name_resumes_its_jobs(tmp_path: Path, wait_s: int) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         worker = await box.connect(START, HALF, producer="p")
         worker.close(lost=True)
@@ -68,7 +68,7 @@ async def test_a_worker_that_connects_again_under_its_name_has_its_jobs_back(tmp
         assert box.state() is State.ACTIVE
 
 
-async def test_a_producer_that_reports_another_job_is_there(tmp_path: Path) -> None:
+async def test_a_producer_that_reports_any_job_counts_as_connected(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         worker = await box.connect(msgspec.structs.replace(START, producer="p", producer_seq=1))
         worker.close(lost=True)
@@ -109,7 +109,7 @@ async def test_a_connection_that_is_lost_after_the_end_changes_nothing(tmp_path:
         assert not box.tracker.workers._left
 
 
-async def test_what_a_dead_worker_left_is_not_taken_for_a_sign_of_life(tmp_path: Path) -> None:
+async def test_reports_left_by_a_dead_worker_do_not_count_as_a_sign_of_life(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         left = [msgspec.structs.replace(event, producer="dead") for event in (START, HALF)]
         await box.connect(*left, producer="heir")
@@ -126,7 +126,7 @@ async def test_a_silent_job_is_found_to_be_without_a_worker(tmp_path: Path) -> N
         assert box.reasons("job_stalled") == [("a", "silent"), ("a", "worker gone")]
 
 
-async def test_after_a_restart_workers_have_their_time_from_the_servers_start(tmp_path: Path) -> None:
+async def test_after_a_restart_workers_get_the_full_time_to_reconnect(tmp_path: Path) -> None:
     clock = HandClock()
     async with looked_after(tmp_path, clock) as box:
         await box.connect(START, HALF, producer="p")
@@ -142,7 +142,7 @@ async def test_after_a_restart_workers_have_their_time_from_the_servers_start(tm
 
 
 @pytest.mark.parametrize("lost", [True, False])
-async def test_the_servers_own_absence_is_nobodys_silence(tmp_path: Path, lost: bool) -> None:
+async def test_server_downtime_does_not_count_as_worker_silence(tmp_path: Path, lost: bool) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         worker = await box.connect(START, HALF, producer="p")
         if lost:
@@ -153,7 +153,7 @@ async def test_the_servers_own_absence_is_nobodys_silence(tmp_path: Path, lost: 
         assert box.state() is State.STALLED
 
 
-async def test_no_more_producers_of_a_connection_are_followed_than_are_needed(tmp_path: Path) -> None:
+async def test_the_number_of_tracked_producers_per_connection_is_limited(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         connection = await box.connect(START)
         for number in range(300):

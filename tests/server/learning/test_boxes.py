@@ -114,7 +114,7 @@ async def test_a_box_is_free_when_its_queue_has_ended(tmp_path: Path) -> None:
         assert box.item.free_seconds == pytest.approx(before_s - 0.25, abs=0.002), "it counts down between two looks"
 
 
-async def test_a_cancelled_batch_teaches_nothing(tmp_path: Path) -> None:
+async def test_a_cancelled_batch_is_not_learned(tmp_path: Path) -> None:
     async with machine(tmp_path) as box:
         await box.batch()
         names = await box.queue(4)
@@ -127,7 +127,7 @@ async def test_a_cancelled_batch_teaches_nothing(tmp_path: Path) -> None:
         assert box.item.batches == 1
 
 
-async def test_a_forecast_is_unknown_while_one_job_is(tmp_path: Path) -> None:
+async def test_a_forecast_is_unknown_while_the_estimate_of_one_job_is_unknown(tmp_path: Path) -> None:
     async with machine(tmp_path) as box:
         await box.batch()
         await box.queue(2)

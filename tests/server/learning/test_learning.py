@@ -109,7 +109,7 @@ async def test_learned_durations_are_reported_and_survive_a_restart(tmp_path: Pa
         assert estimate.remaining_ns == pytest.approx(10e9, rel=0.1)
 
 
-async def test_what_was_not_saved_is_learned_anew_from_the_runs(tmp_path: Path) -> None:
+async def test_unsaved_state_is_relearned_from_stored_runs(tmp_path: Path) -> None:
     clock = HandClock()
     async with learner(tmp_path, clock) as (tracker, learning):
         for number in range(5):
@@ -123,7 +123,7 @@ async def test_what_was_not_saved_is_learned_anew_from_the_runs(tmp_path: Path) 
         assert again.model.encode(("film", "trailer")) == state
 
 
-async def test_what_was_learned_anew_is_saved_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_relearned_state_is_saved_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phaseline_server.learning.learner._SCORES_S", 3600.0)
     clock = HandClock()
     async with learner(tmp_path, clock) as (tracker, _):
@@ -183,7 +183,7 @@ async def test_what_all_series_have_in_common_survives_a_restart(tmp_path: Path)
         assert again.model.encode_common() == common
 
 
-async def test_a_series_that_was_forgotten_leaves_the_journal(tmp_path: Path) -> None:
+async def test_an_evicted_series_is_deleted_from_the_journal(tmp_path: Path) -> None:
     clock = HandClock()
     async with learner(tmp_path, clock) as (tracker, learning):
         for number in range(3):
@@ -197,7 +197,7 @@ async def test_a_series_that_was_forgotten_leaves_the_journal(tmp_path: Path) ->
         assert ("scores", '["film","trailer"]') in kept
 
 
-async def test_how_far_a_workers_progress_is_off_is_learned(tmp_path: Path) -> None:
+async def test_the_accuracy_of_a_workers_progress_is_learned(tmp_path: Path) -> None:
     clock = HandClock()
     async with learner(tmp_path, clock) as (tracker, learning):
         for number in range(6):
@@ -284,7 +284,7 @@ async def test_a_change_of_the_estimate_has_a_reason(tmp_path: Path) -> None:
         assert job_status(snapshot).eta_reasons[-1].text == reason.text
 
 
-async def test_ever_new_names_leave_the_tables_and_the_metrics_bounded(
+async def test_tables_and_metrics_stay_bounded_with_endless_new_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("phaseline.model.statistics.MAX_PHASES_KNOWN", 30)

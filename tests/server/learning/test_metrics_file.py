@@ -51,7 +51,7 @@ def written(tmp_path: Path, content: bytes) -> MetricsFile:
     return file
 
 
-def test_the_seeds_example_is_read_and_written_byte_for_byte(tmp_path: Path) -> None:
+def test_the_picture_apis_example_is_read_and_written_byte_for_byte(tmp_path: Path) -> None:
     file = written(tmp_path, SEED)
     assert reported(file.load()) == (KNOWN, 12, 5)
     file.path.unlink()
@@ -60,7 +60,7 @@ def test_the_seeds_example_is_read_and_written_byte_for_byte(tmp_path: Path) -> 
     assert file.path.read_bytes() == SEED
 
 
-def test_the_seeds_example_as_printed_there_is_read(tmp_path: Path) -> None:
+def test_the_picture_apis_printed_example_is_read(tmp_path: Path) -> None:
     compact = SEED.replace(
         b'{\n      "count": 4,\n      "avgNs": 2100000000\n    }', b'{"count": 4, "avgNs": 2100000000}'
     )
@@ -68,7 +68,7 @@ def test_the_seeds_example_as_printed_there_is_read(tmp_path: Path) -> None:
     assert reported(written(tmp_path, compact).load()) == (KNOWN, 12, 5)
 
 
-def test_nothing_known_is_written_with_every_key(tmp_path: Path) -> None:
+def test_empty_statistics_are_written_with_every_key(tmp_path: Path) -> None:
     MetricsFile(tmp_path).save(Statistics())
     assert json.loads((tmp_path / "metrics" / "progress_phase_stats.json").read_bytes()) == {
         "version": "v1",
@@ -139,7 +139,7 @@ def test_a_corrupt_file_that_can_not_be_set_aside_is_an_error(
     assert file.path.read_bytes() == b"{"
 
 
-def test_something_else_in_its_place_is_an_error(tmp_path: Path) -> None:
+def test_a_directory_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
     file = MetricsFile(tmp_path)
     file.path.mkdir(parents=True)
     with pytest.raises(DataDirError, match=r"cannot read .*: Is a directory"):
@@ -219,7 +219,7 @@ class Keeper:
             await self.tracker.report(JobCompleted(job_id=name))
 
 
-async def test_what_is_learned_is_saved_at_once_and_then_once_an_interval(
+async def test_changes_are_saved_at_once_and_then_once_per_interval(
     make_tracker: MakeTracker, tmp_path: Path, mock_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     keeper = Keeper(MetricsFile(tmp_path), await make_tracker(), mock_clock)
@@ -240,7 +240,7 @@ async def test_what_is_learned_is_saved_at_once_and_then_once_an_interval(
     assert keeper.tries == 2
 
 
-async def test_a_save_that_failed_is_tried_again_and_heals(
+async def test_a_failed_save_is_retried(
     make_tracker: MakeTracker, tmp_path: Path, mock_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     keeper = Keeper(MetricsFile(tmp_path / "data"), await make_tracker(), mock_clock)
@@ -261,7 +261,7 @@ async def test_a_save_that_failed_is_tried_again_and_heals(
     assert keeper.file.saved
 
 
-def test_what_was_being_saved_does_not_come_back_after_a_reset(tmp_path: Path) -> None:
+def test_a_save_in_progress_does_not_undo_a_reset(tmp_path: Path) -> None:
     file, statistics = MetricsFile(tmp_path), known()
     file.save(statistics)
     stale, resets = file.encode(statistics), file._resets
@@ -273,7 +273,7 @@ def test_what_was_being_saved_does_not_come_back_after_a_reset(tmp_path: Path) -
     assert reported(file.load()) == ({}, 0, 0)
 
 
-async def test_the_end_saves_what_is_not_saved_yet_and_nothing_else(make_tracker: MakeTracker, tmp_path: Path) -> None:
+async def test_shutdown_only_saves_unsaved_changes(make_tracker: MakeTracker, tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     file, tracker = MetricsFile(data_dir), await make_tracker()

@@ -53,7 +53,7 @@ async def wait_done(client: httpx.AsyncClient) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-async def test_a_disk_that_is_full_from_the_beginning(small_disk: Path) -> None:
+async def test_a_run_on_a_full_disk_is_rejected_until_space_is_freed(small_disk: Path) -> None:
     async with studio(small_disk, GOOD) as (client, _):
         filler = fill(small_disk)
         refused = await client.get(f"{PATH}?generate=1")
@@ -65,7 +65,7 @@ async def test_a_disk_that_is_full_from_the_beginning(small_disk: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_disk_that_is_full_when_the_picture_comes(small_disk: Path) -> None:
+async def test_a_run_on_a_disk_that_fills_up_can_be_repeated_once_space_is_freed(small_disk: Path) -> None:
     gate = Gate()
     async with studio(small_disk, gate) as (client, _):
         await ask(client, f"{PATH}?generate=1")

@@ -83,7 +83,7 @@ def test_a_new_journal_is_empty_and_has_never_learned(open_journal: Open) -> Non
     assert open_journal().load(0, 100).same_clock
 
 
-def test_another_run_of_the_box_has_another_clock(open_journal: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_monotonic_times_are_not_compared_after_a_reboot(open_journal: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     open_journal().load(0, 100)
     monkeypatch.setattr("phaseline_server.log.sqlite.journal.boot_id", lambda: "another")
     assert not open_journal().load(0, 100).same_clock
@@ -175,7 +175,7 @@ def test_a_newer_version_is_refused(tmp_path: Path, in_wal: bool) -> None:
 
 
 @pytest.mark.parametrize("mode", ["DELETE", "WAL"])
-def test_somebody_elses_database_is_refused(tmp_path: Path, mode: str) -> None:
+def test_a_database_of_another_program_is_rejected(tmp_path: Path, mode: str) -> None:
     with closing(sqlite3.connect(tmp_path / NAME)) as other:
         other.execute(f"PRAGMA journal_mode = {mode}")
         other.execute("CREATE TABLE recipes (name)")
@@ -216,12 +216,12 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     check_refused(tmp_path, "damaged")
 
 
-def test_a_text_of_that_name_is_refused(tmp_path: Path) -> None:
+def test_a_text_file_in_place_of_the_journal_is_rejected(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text("dear diary\n" * 100)
     check_refused(tmp_path, "damaged")
 
 
-def test_what_is_left_of_making_one_is_made_anew(tmp_path: Path) -> None:
+def test_a_partially_created_journal_is_created_again(tmp_path: Path) -> None:
     for name in (NAME, f"{NAME}-wal", "journal.new", "journal.new-journal"):
         (tmp_path / name).write_bytes(b"" if name == NAME else b"half of it")
     with closing(Journal.open(tmp_path)) as journal:
@@ -231,7 +231,7 @@ def test_what_is_left_of_making_one_is_made_anew(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["journal.lock", NAME]
 
 
-def test_a_directory_has_one_server(tmp_path: Path, open_journal: Open) -> None:
+def test_a_second_server_on_a_data_directory_is_rejected(tmp_path: Path, open_journal: Open) -> None:
     journal = open_journal()
     with pytest.raises(JournalUnusable, match="in use by another server; allowed: one server for a data directory"):
         Journal.open(tmp_path)
@@ -247,7 +247,7 @@ def prune_all(journal: Journal, now_ns: int) -> None:
         pass
 
 
-def test_a_lower_limit_is_reached_little_by_little(open_journal: Open) -> None:
+def test_a_lowered_limit_is_applied_gradually(open_journal: Open) -> None:
     open_journal().commit(batch(1, 100_000))
     journal = open_journal(events=10)
     left = []
@@ -261,7 +261,7 @@ def test_a_lower_limit_is_reached_little_by_little(open_journal: Open) -> None:
 
 
 @pytest.mark.slow
-def test_a_million_events_take_no_more_room_than_those_that_are_kept(open_journal: Open) -> None:
+def test_the_journal_size_depends_only_on_the_retained_events(open_journal: Open) -> None:
     journal = open_journal(events=10_000)
     sizes = []
     for first in range(1, 1_000_001, 1000):

@@ -44,7 +44,7 @@ def restore_beside(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [shutil.rmtree, move_away, swap, replace_wal, restore_beside])
-def test_nothing_is_acknowledged_once_the_files_are_others(data_dir: Path, harm: Callable[[Path], None]) -> None:
+def test_nothing_is_acknowledged_after_the_files_were_replaced(data_dir: Path, harm: Callable[[Path], None]) -> None:
     journal = Journal.open(data_dir)
     journal.commit(batch(1, 3))
     harm(data_dir)
@@ -76,7 +76,7 @@ def in_use(data_dir: Path) -> Iterator[Journal]:
         yield journal
 
 
-def test_a_second_server_is_refused_without_the_lock_file_too(data_dir: Path, in_use: Journal) -> None:
+def test_a_second_server_is_rejected_even_without_the_lock_file(data_dir: Path, in_use: Journal) -> None:
     (data_dir / "journal.lock").unlink()
     with pytest.raises(JournalUnusable, match="in use by another server"):
         Journal.open(data_dir)

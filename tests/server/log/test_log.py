@@ -71,7 +71,7 @@ async def test_another_data_directory_has_another_epoch(tmp_path: Path, open_log
 
 
 @pytest.mark.parametrize("history", [0, 3, 100], ids=["disk", "disk and memory", "memory"])
-async def test_since_gives_all_that_followed_wherever_it_lies(open_log: OpenLog, history: int) -> None:
+async def test_since_returns_all_later_messages_from_memory_and_disk(open_log: OpenLog, history: int) -> None:
     log = await open_log(history=history)
     await add(log, 8)
     for seq in range(9):
@@ -130,7 +130,9 @@ async def test_a_client_that_is_ahead_of_a_follower_is_rejected_for_now(autojump
     assert autojump_clock.current_time() == 4
 
 
-async def test_a_client_whose_position_is_not_in_the_log_begins_anew(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_client_cannot_resume_from_a_position_that_is_not_in_the_log(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     log = Log(SharedStore(complete=True), 10, 10)
     await log.catch_up(Position(log.top.epoch, 1))
     assert not log.can_resume(Position(log.top.epoch, 1))
@@ -144,7 +146,7 @@ async def test_a_stored_message_is_not_sent_before_it_is_published(open_log: Ope
     assert await numbers(log, 0) == [1, 2]
 
 
-async def test_the_oldest_leave_when_there_are_too_many(open_log: OpenLog) -> None:
+async def test_the_oldest_messages_are_dropped_beyond_the_limit(open_log: OpenLog) -> None:
     log = await open_log(history=2, keep=10)
     for _ in range(5):
         await add(log, 4)
@@ -156,7 +158,7 @@ async def test_the_oldest_leave_when_there_are_too_many(open_log: OpenLog) -> No
     assert (await open_log(history=2, keep=10)).oldest.seq == 8
 
 
-async def test_who_subscribes_after_an_empty_page_misses_nothing(open_log: OpenLog) -> None:
+async def test_subscribing_after_an_empty_page_misses_no_message(open_log: OpenLog) -> None:
     log = await open_log(history=3, queue=10_000)
     position = log.top
     await add(log, 50)

@@ -73,7 +73,7 @@ async def test_a_second_server_waits_until_the_leader_is_gone(postgres: Postgres
     assert reasons == {Standing("follower", 1, "http://one")}
 
 
-async def test_a_leader_that_stood_still_can_neither_commit_nor_show_that_it_leads(
+async def test_a_suspended_leader_can_neither_commit_nor_keep_leading(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("phaseline_server.log.postgres.leadership._LEASE_S", 0.0)
@@ -95,7 +95,7 @@ async def test_a_leader_that_stood_still_can_neither_commit_nor_show_that_it_lea
         await store.close()
 
 
-async def test_a_leader_that_stands_still_in_the_middle_of_a_commit_is_replaced(
+async def test_a_leader_suspended_during_a_commit_is_replaced(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("phaseline_server.log.postgres.leadership._LEASE_S", 0.0)
@@ -152,7 +152,9 @@ async def test_the_term_alone_stops_a_deposed_leader(postgres: Postgres) -> None
 
 
 @pytest.mark.slow
-async def test_nothing_is_stored_while_the_database_is_away_and_it_goes_on_afterwards(own_postgres: Postgres) -> None:
+async def test_nothing_is_stored_while_the_database_is_down_and_commits_resume_afterwards(
+    own_postgres: Postgres,
+) -> None:
     store = await PostgresStore.lead(own_postgres.new_database())
     await store.commit(batch(1, 3))
     own_postgres.stop(signal.SIGQUIT)  # as a crash would end it

@@ -54,7 +54,7 @@ async def test_a_log_of_an_old_version_keeps_its_events_and_jobs(postgres: Postg
 
 
 @pytest.mark.parametrize("version", OLD)
-async def test_the_command_line_migrates_a_log_that_nobody_leads_and_no_other(postgres: Postgres, version: int) -> None:
+async def test_the_command_line_only_migrates_a_log_without_a_leader(postgres: Postgres, version: int) -> None:
     url = postgres.old_log(version)
     secrets = PostgresSecrets(url)
     with psycopg.connect(url, autocommit=True) as leader:

@@ -85,7 +85,7 @@ async def test_the_newest_events_stay_and_older_ones_leave(open_store: Open) -> 
     assert await numbers(store) == list(range(store.oldest, 5001))
 
 
-async def test_old_events_leave_but_the_newest_one_stays(open_store: Open) -> None:
+async def test_old_events_are_removed_except_the_newest(open_store: Open) -> None:
     store = await open_store(age_s=100e-9)
     await store.commit(batch(1, 2500, at_ns=10))
     await store.commit(batch(2501, 2510, at_ns=50))
@@ -165,7 +165,9 @@ async def test_many_jobs_that_are_too_old_leave_in_the_end(open_store: Open) -> 
     assert await names(store, most_jobs=10**6) == ["active5001"]
 
 
-async def test_a_producers_latest_report_counts_and_the_most_silent_one_leaves_first(open_store: Open) -> None:
+async def test_the_latest_report_of_a_producer_is_stored_and_the_longest_silent_one_is_dropped_first(
+    open_store: Open,
+) -> None:
     store = await open_store(producers=2)
     one, two, three = ("", "one", "a"), ("token", "one", "a"), ("token", "one", "b")
     await store.commit(batch(1, 3, producers={one: (7, 1), two: (1, 2), three: (5, 3)}))

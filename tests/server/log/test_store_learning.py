@@ -48,7 +48,7 @@ async def test_learned_states_are_replaced_and_removed(open_store: Open) -> None
     assert (await store.learned()).states == {("model", "a"): b"4", ("scores", "a"): b"3"}
 
 
-async def test_runs_and_durations_come_back_oldest_first_and_only_runs_that_teach(open_store: Open) -> None:
+async def test_runs_to_learn_from_and_durations_are_read_oldest_first(open_store: Open) -> None:
     store = await open_store()
     durations = [PhaseDuration("film", "trailer", "load", 3), PhaseDuration("film", "trailer", "render", 5)]
     await store.commit(batch(1, 2, runs=[run_row(1), run_row(2, state="failed")], durations=durations))

@@ -147,7 +147,7 @@ def test_engines_answer_queries_alike(
         (list(range(100, 0, -1)), (50, 95)),
     ],
 )
-def test_medians_and_percentiles(durations: list[int], expected: tuple[int | None, int | None]) -> None:
+def test_medians_and_percentiles_are_computed(durations: list[int], expected: tuple[int | None, int | None]) -> None:
     assert middle_and_p95(durations) == expected
 
 

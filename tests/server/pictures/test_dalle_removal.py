@@ -72,7 +72,7 @@ async def test_delete_cancels_an_active_run_and_every_poller_sees_it(tmp_path: P
         assert (await ask(client, f"{PATH}?generate=1&retry=1"))["done"] is False
 
 
-async def test_cancelling_waits_in_a_queue_too(tmp_path: Path) -> None:
+async def test_a_run_can_be_cancelled_before_anything_is_written(tmp_path: Path) -> None:
     """Nothing was written yet, nothing is left to remove: it is cancelled all the same."""
     async with studio(tmp_path, silence) as (client, _):
         async with trio.open_nursery() as nursery:
@@ -183,7 +183,7 @@ async def test_a_run_that_was_cancelled_once_is_forgotten_by_the_second_delete(t
         assert (await ask(client, PATH, 404))["code"] == "NO_RUN"
 
 
-async def test_other_methods_are_refused_with_those_that_are_taken(tmp_path: Path) -> None:
+async def test_other_methods_get_405_with_the_allowed_ones(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         answer = await client.put(PATH)
         assert (answer.status_code, answer.json()["code"]) == (405, "METHOD_NOT_ALLOWED")

@@ -53,7 +53,7 @@ async def test_generate_gives_the_first_snapshot_of_a_new_run(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-async def test_post_is_generate(tmp_path: Path) -> None:
+async def test_post_starts_a_run_as_generate_does(tmp_path: Path) -> None:
     async with studio(tmp_path, BAD, GOOD) as (client, _):
         first = (await client.post(PATH)).json()
         assert (first["done"], first["percent"]) == (False, 0)
@@ -65,7 +65,7 @@ async def test_post_is_generate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "", "no", "2", "generate"])
-async def test_only_a_clear_yes_generates(tmp_path: Path, value: str) -> None:
+async def test_an_unclear_value_of_generate_starts_no_run(tmp_path: Path, value: str) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await ask(client, f"{PATH}?generate={value}", 404)
         assert await starts(client) == 0
@@ -85,7 +85,7 @@ async def test_a_request_for_an_active_run_returns_it_and_starts_no_other(tmp_pa
         assert len(api.requests) <= 1
 
 
-async def test_many_who_ask_at_the_same_time_get_one_run(tmp_path: Path) -> None:
+async def test_concurrent_requests_share_one_run(tmp_path: Path) -> None:
     snapshots = []
     async with studio(tmp_path, silence) as (client, api):
 
@@ -196,7 +196,7 @@ async def test_a_finished_run_is_kept_for_done_ttl_even_if_jobs_are_kept_for_les
 
 
 @pytest.mark.slow
-async def test_a_picture_that_is_there_is_never_made_again(tmp_path: Path) -> None:
+async def test_an_existing_picture_is_never_made_again(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         run = await made(client, PATH)
     before = files(tmp_path)
@@ -231,7 +231,7 @@ async def test_a_cache_hit_whose_picture_is_gone_is_made_anew_by_retry(tmp_path:
 
 
 @pytest.mark.slow
-async def test_a_cache_hit_is_one_job_for_all_who_watch(tmp_path: Path) -> None:
+async def test_a_cache_hit_is_one_job_for_all_clients(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, PATH)
     forget_jobs(tmp_path)
@@ -271,7 +271,7 @@ async def test_a_stored_dress_that_is_damaged_is_made_anew(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-async def test_the_picture_is_had_by_its_type_or_its_format(tmp_path: Path) -> None:
+async def test_the_picture_can_be_requested_by_accept_header_or_format(tmp_path: Path) -> None:
     png = {"Accept": "image/png"}
     gate = Gate()
     async with studio(tmp_path, gate) as (client, _):
@@ -298,7 +298,7 @@ async def test_the_picture_is_had_by_its_type_or_its_format(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-async def test_everybody_else_gets_the_snapshot(tmp_path: Path) -> None:
+async def test_other_requests_get_the_snapshot(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, PATH)
         for accept in ("*/*", "application/json", "text/html,*/*;q=0.8", "image/png;q=0.5,*/*", "", "junk"):

@@ -46,7 +46,7 @@ async def check_stream(client: Any, run: list[Snapshot]) -> None:
 
 
 @pytest.mark.slow
-async def test_a_painted_picture_from_the_first_poll_to_the_last(tmp_path: Path) -> None:
+async def test_a_painted_picture_can_be_polled_to_its_end(tmp_path: Path) -> None:
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "tiny.json").write_text('{"detail": 1}')
     async with serving(tmp_path, picture_size="64x64") as client:
@@ -190,7 +190,7 @@ async def test_the_prompt_is_enhanced_when_a_chat_model_is_configured(tmp_path: 
         assert (tmp_path / "output/simple/enhanced/0x1.txt").read_text() == "A better prompt.\n"
 
 
-async def test_what_is_no_picture_fails_its_phase_with_the_reason(tmp_path: Path) -> None:
+async def test_an_invalid_picture_fails_its_phase_with_the_reason(tmp_path: Path) -> None:
     text = answer({"data": [{"b64_json": base64.b64encode(b"<html>sorry</html>").decode()}]})
     async with studio(tmp_path, text) as (client, _):
         last = await made(client, "/dalle/simple/0x1")

@@ -18,7 +18,7 @@ def has_metrics(data_dir: Path) -> bool:
 
 
 @pytest.mark.slow
-async def test_cache_hits_are_counted_and_failures_are_not_and_neither_teaches(tmp_path: Path) -> None:
+async def test_cache_hits_are_counted_failures_are_not_and_neither_is_learned(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD, BAD) as (client, _):
         await made(client, "/dalle/simple/0x1")
         force_metrics_save()

@@ -41,7 +41,7 @@ BAD_SERIES = [
 BAD_ADDRESSES = ["abc", "0x", "0xg", "0x" + "1" * 65, "1x1", "0x1.png", "0x1%00", "0x1%0d%0a", "0x1 ", "%1b0x1", "0x١"]
 
 
-async def test_bad_names_are_refused_with_their_code_and_touch_nothing(tmp_path: Path) -> None:
+async def test_invalid_names_are_rejected_with_their_code_and_create_no_file(tmp_path: Path) -> None:
     cases = [(f"/dalle/{series}/0x1", "INVALID_SERIES") for series in BAD_SERIES]
     cases += [(f"/dalle/simple/{address}", "INVALID_ADDRESS") for address in BAD_ADDRESSES]
     cases += [("/dalle//0x1", "INVALID_SERIES"), ("/dalle/simple/", "INVALID_ADDRESS")]
@@ -70,7 +70,7 @@ async def raw_get(port: int, target: str) -> tuple[int, str]:
     return int(head.split()[1]), body.decode()
 
 
-async def test_too_few_parts_are_no_path(tmp_path: Path) -> None:
+async def test_a_path_with_too_few_parts_gets_404(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for path in ("/dalle", "/dalle/", "/dalle/simple"):
             assert (await ask(client, path, 404))["code"] == "NOT_FOUND"
@@ -97,7 +97,7 @@ async def test_a_broken_series_file_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_stranger_who_ends_a_runs_job_ends_no_server(tmp_path: Path) -> None:
+async def test_a_client_that_ends_the_job_of_a_run_does_not_stop_the_server(tmp_path: Path) -> None:
     gate = Gate()
     async with studio(tmp_path, gate) as (client, _):
         await ask(client, f"{PATH}?generate=1")
@@ -111,7 +111,7 @@ async def test_a_stranger_who_ends_a_runs_job_ends_no_server(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-async def test_a_strangers_job_under_a_runs_id_is_in_its_way_until_it_ends(tmp_path: Path) -> None:
+async def test_a_run_is_blocked_by_another_clients_job_with_its_id_until_that_ends(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, api):
         job = {"job_id": "dalle:simple:0xabc", "workflow": "dalle"}
         assert (await client.post("/progress/start", json=job)).status_code == 200
@@ -142,7 +142,7 @@ async def test_runs_that_the_tracker_forgot_are_forgotten_here_too(tmp_path: Pat
 
 
 @pytest.mark.slow
-async def test_a_client_that_leaves_at_the_worst_moment_leaves_a_whole_run_too(
+async def test_a_run_starts_completely_if_its_client_disconnects_during_the_preparation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
@@ -163,7 +163,7 @@ async def test_a_client_that_leaves_at_the_worst_moment_leaves_a_whole_run_too(
 
 
 @pytest.mark.slow
-async def test_a_client_that_leaves_while_a_run_begins_leaves_it_whole(tmp_path: Path) -> None:
+async def test_a_run_starts_completely_if_its_client_disconnects(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         port = client.base_url.port
         assert port

@@ -36,7 +36,7 @@ async def refused(*flags: str) -> str:
 
 
 @pytest.mark.slow
-async def test_a_data_directory_whose_parent_is_missing(tmp_path: Path) -> None:
+async def test_a_missing_parent_of_the_data_directory_prevents_the_start(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(missing / "data"))
     assert line == (
@@ -47,7 +47,9 @@ async def test_a_data_directory_whose_parent_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_data_directory_that_can_not_be_made(tmp_path: Path, make_unwritable: Callable[[Path], None]) -> None:
+async def test_a_data_directory_that_cannot_be_created_prevents_the_start(
+    tmp_path: Path, make_unwritable: Callable[[Path], None]
+) -> None:
     make_unwritable(tmp_path)
     line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(tmp_path / "data"))
     assert line.startswith(f"cannot make data directory {tmp_path}/data: ")
@@ -55,7 +57,7 @@ async def test_a_data_directory_that_can_not_be_made(tmp_path: Path, make_unwrit
 
 
 @pytest.mark.slow
-async def test_a_data_directory_that_is_a_file(tmp_path: Path) -> None:
+async def test_a_file_in_place_of_the_data_directory_prevents_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
     line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(tmp_path / "file"))
     assert "is not a directory; choose another" in line
@@ -63,7 +65,7 @@ async def test_a_data_directory_that_is_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_data_directory_that_can_not_be_written(
+async def test_a_read_only_data_directory_prevents_the_start(
     tmp_path: Path, make_unwritable: Callable[[Path], None]
 ) -> None:
     make_unwritable(tmp_path)
@@ -71,14 +73,14 @@ async def test_a_data_directory_that_can_not_be_written(
 
 
 @pytest.mark.slow
-async def test_a_metrics_file_that_can_not_be_read(tmp_path: Path) -> None:
+async def test_an_unreadable_metrics_file_prevents_the_start(tmp_path: Path) -> None:
     (tmp_path / "metrics" / "progress_phase_stats.json").mkdir(parents=True)
     line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(tmp_path))
     assert "progress_phase_stats.json: Is a directory" in line
 
 
 @pytest.mark.slow
-async def test_a_port_that_is_taken(tmp_path: Path) -> None:
+async def test_a_port_in_use_prevents_the_start_and_changes_nothing(tmp_path: Path) -> None:
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         port = listener.socket.getsockname()[1]
@@ -91,7 +93,7 @@ async def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert names(tmp_path / "metrics") == ["progress_phase_stats.json"]
 
 
-async def test_a_default_port_that_is_taken_is_done_without(tmp_path: Path) -> None:
+async def test_a_default_port_in_use_is_skipped(tmp_path: Path) -> None:
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         taken = f"127.0.0.1:{listener.socket.getsockname()[1]}"
@@ -111,7 +113,7 @@ async def test_a_default_port_that_is_taken_is_done_without(tmp_path: Path) -> N
             await serve(Settings(bind=(taken,), data_dir=str(tmp_path)), explicit_bind=False)
 
 
-async def test_wrong_settings(tmp_path: Path) -> None:
+async def test_an_invalid_setting_prevents_the_start(tmp_path: Path) -> None:
     line = await refused("--data-dir", str(tmp_path), "--picture-size", "big")
     assert line.startswith("picture_size is 'big'")
 
@@ -119,7 +121,7 @@ async def test_wrong_settings(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ starts that can be
 
 
-async def test_a_corrupt_metrics_file_is_set_aside_and_named(tmp_path: Path) -> None:
+async def test_a_corrupt_metrics_file_is_renamed_and_logged(tmp_path: Path) -> None:
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "progress_phase_stats.json").write_text('{"version": "v1"')
     async with server_process(tmp_path) as server:
@@ -133,7 +135,7 @@ async def test_a_corrupt_metrics_file_is_set_aside_and_named(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-async def test_a_broken_series_file_harms_its_own_series_only(tmp_path: Path) -> None:
+async def test_an_invalid_series_file_only_affects_its_own_series(tmp_path: Path) -> None:
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "broken.json").write_text("{")
     (tmp_path / "series" / "odd.json").write_text('{"filters": {"nouns": ["no such noun"]}}')
@@ -180,7 +182,7 @@ async def answers(port: int) -> bool:
 
 
 @pytest.mark.slow
-async def test_a_server_whose_log_goes_nowhere_serves_all_the_same(tmp_path: Path) -> None:
+async def test_a_server_without_a_writable_stderr_keeps_serving(tmp_path: Path) -> None:
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "progress_phase_stats.json").write_text("corrupt")
     port = free_port()

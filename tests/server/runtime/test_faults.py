@@ -75,7 +75,7 @@ async def check_healed(client: httpx.AsyncClient, listener: Listener, last: int)
 
 
 @pytest.mark.slow
-async def test_a_full_disk_refuses_reports_and_nothing_else_until_there_is_room(small_disk: Path) -> None:
+async def test_a_full_disk_rejects_reports_only_and_recovers(small_disk: Path) -> None:
     async with crashing(small_disk) as box:
         await box.report("start", "a")
         async with listening(box.server.url, "jobs") as listener:
@@ -145,7 +145,7 @@ def heavy(numbers_: range) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-async def test_a_subscriber_that_stands_still_is_closed_and_can_resume_while_others_go_on(tmp_path: Path) -> None:
+async def test_a_suspended_subscriber_is_disconnected_and_can_resume(tmp_path: Path) -> None:
     async with crashing(tmp_path, "--queue", "100") as box:
         await box.report("start", "a")
         port = str(httpx.URL(box.server.url).port)
@@ -185,7 +185,7 @@ async def crowd(box: Crashing, count: int) -> list[trio.SocketStream]:
     return streams
 
 
-async def test_a_server_without_descriptors_lives_and_serves_again(tmp_path: Path) -> None:
+async def test_a_server_recovers_from_exhausted_file_descriptors(tmp_path: Path) -> None:
     async with crashing(tmp_path) as box:
         await box.report("start", "a")
         held = len(os.listdir(f"/proc/{box.server.process.pid}/fd"))  # noqa: PTH208 - nothing waits for this disk

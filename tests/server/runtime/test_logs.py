@@ -34,7 +34,7 @@ def entries(capfd: pytest.CaptureFixture[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_what_is_quoted_can_t_add_a_line_nor_command_a_terminal(
+def test_logged_values_can_neither_add_a_line_nor_control_a_terminal(
     restored: None, capfd: pytest.CaptureFixture[str], form: str
 ) -> None:
     configure_logs(form, "debug")  # type: ignore[arg-type]

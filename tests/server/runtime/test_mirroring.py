@@ -38,7 +38,7 @@ async def test_a_mirror_answers_as_its_source_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_mirror_keeps_showing_while_its_source_is_away_and_resumes_without_a_gap(tmp_path: Path) -> None:
+async def test_a_mirror_keeps_serving_while_its_source_is_down_and_resumes_without_a_gap(tmp_path: Path) -> None:
     address, data, copy = f"127.0.0.1:{free_port()}", folder(tmp_path, "source"), folder(tmp_path, "mirror")
     bind = ("--bind", address)
     async with crashing(data, *bind) as source:

@@ -103,7 +103,7 @@ async def test_servers_follow_the_standby_that_is_promoted_and_lose_nothing(
             assert (await box.client.get("/health", params={"check": "readiness"})).status_code == 200
 
 
-async def test_a_replica_alone_is_no_log(postgres_pair: PostgresPair, tmp_path: Path) -> None:
+async def test_a_server_rejects_a_read_only_replica(postgres_pair: PostgresPair, tmp_path: Path) -> None:
     url = postgres_pair.new_database()
     database = url.rpartition("/")[2]
     async with crashing(folder(tmp_path), "--log", postgres_pair.standby.url(database, database)) as box:

@@ -33,7 +33,7 @@ def timeless(status: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in status.items() if not name.startswith(("eta_", "finish_", "percent"))}
 
 
-async def test_all_that_was_acknowledged_is_there_and_numbers_go_on(tmp_path: Path) -> None:
+async def test_acknowledged_reports_survive_a_restart_and_numbers_continue(tmp_path: Path) -> None:
     async with crashing(tmp_path) as box:
         await work_through(box, "done", "importing", "exporting")
         await box.report("start", "running", photo_id=7, host="here")
@@ -61,7 +61,7 @@ async def test_all_that_was_acknowledged_is_there_and_numbers_go_on(tmp_path: Pa
         assert {message["epoch"] for message in await box.events()} == {before[0]["epoch"]}
 
 
-async def test_what_is_measured_across_the_gap_does_not_teach(tmp_path: Path) -> None:
+async def test_durations_that_span_a_restart_are_not_learned(tmp_path: Path) -> None:
     async with crashing(tmp_path) as box:
         await box.report("start", "a")
         await box.report("report", "a", stage="importing")
@@ -105,7 +105,7 @@ def check_agreement(data_dir: Path, reported: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-async def test_statistics_journal_and_metrics_file_agree_after_it(tmp_path: Path) -> None:
+async def test_statistics_journal_and_metrics_file_agree_after_a_restart(tmp_path: Path) -> None:
     async with crashing(tmp_path) as box:
         for number in range(20):
             await work_through(box, f"job{number}", "importing", "exporting")
@@ -139,7 +139,7 @@ async def test_a_torn_metrics_file_is_set_aside_and_written_anew_from_the_journa
     assert aside.read_bytes() == torn
 
 
-async def test_what_a_producer_sends_again_after_it_is_taken_in_once(tmp_path: Path) -> None:
+async def test_reports_resent_after_a_restart_are_recorded_once(tmp_path: Path) -> None:
     reports: list[dict[str, Any]] = [
         {"type": "job_started", "job_id": "a"},
         {"type": "job_progress", "job_id": "a", "stage": "importing"},
@@ -199,7 +199,7 @@ async def test_an_interrupted_picture_continues_when_it_is_requested_again(tmp_p
 
 
 @pytest.mark.slow
-async def test_what_was_never_delivered_is_ordered_again(tmp_path: Path) -> None:
+async def test_an_undelivered_picture_is_requested_again_after_a_restart(tmp_path: Path) -> None:
     gate = Gate()
     async with misbehaving(gate, GOOD) as api:
         async with crashing(tmp_path, *with_api(api.port)) as box:
@@ -213,7 +213,7 @@ async def test_what_was_never_delivered_is_ordered_again(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-async def test_a_finished_run_still_answers_its_pollers_after_it(tmp_path: Path) -> None:
+async def test_a_finished_run_can_be_polled_after_a_restart(tmp_path: Path) -> None:
     async with misbehaving(GOOD) as api:
         async with crashing(tmp_path, *with_api(api.port)) as box:
             await box.get(f"{PATH}?generate=1")

@@ -57,7 +57,7 @@ async def enter(tracker: Tracker, phase: str) -> None:
 
 
 @JUMPS
-async def test_a_jump_of_the_wall_s_clock_changes_no_duration_and_no_order(tmp_path: Path, jump: float) -> None:
+async def test_a_jump_of_the_wall_clock_changes_no_duration_and_no_order(tmp_path: Path, jump: float) -> None:
     clock = HandClock()
     async with restored(tmp_path, clock) as tracker:
         await tracker.report(JobStarted(job_id="a"))
@@ -74,7 +74,9 @@ async def test_a_jump_of_the_wall_s_clock_changes_no_duration_and_no_order(tmp_p
 
 
 @JUMPS
-async def test_a_jump_while_the_server_is_away_changes_neither(tmp_path: Path, jump: float) -> None:
+async def test_a_clock_jump_while_the_server_is_down_changes_no_duration_and_no_order(
+    tmp_path: Path, jump: float
+) -> None:
     clock = HandClock()
     async with restored(tmp_path, clock) as tracker:
         await tracker.report(JobStarted(job_id="a"))
@@ -98,7 +100,7 @@ async def test_a_jump_while_the_server_is_away_changes_neither(tmp_path: Path, j
         assert await numbers(tracker) == [1, 2, 3, 4, 5]
 
 
-async def test_durations_are_right_after_the_box_was_restarted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_durations_are_correct_after_a_reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = HandClock()
     clock.advance(10 * HOUR)
     async with restored(tmp_path, clock) as tracker:
@@ -126,7 +128,7 @@ async def test_durations_are_right_after_the_box_was_restarted(tmp_path: Path, m
 
 
 @JUMPS
-async def test_after_a_restart_of_the_box_a_jump_back_takes_no_time_away(
+async def test_after_a_reboot_a_clock_that_went_back_does_not_reduce_durations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: float
 ) -> None:
     clock = HandClock()

@@ -57,7 +57,7 @@ async def report_until_accepted(box: Crashing, number: int) -> int:
             await trio.lowlevel.checkpoint()
 
 
-async def test_all_goes_on_after_a_restart_at_the_same_positions(postgres: Postgres, tmp_path: Path) -> None:
+async def test_positions_continue_after_a_restart(postgres: Postgres, tmp_path: Path) -> None:
     url = postgres.new_database()
     async with crashing(folder(tmp_path), "--log", url) as box:
         taken = [(await report(box, number)).json()["seq"] for number in range(20)]
@@ -120,7 +120,7 @@ async def test_a_server_that_starts_without_postgres_waits_for_it(own_postgres: 
         assert (await box.get("/health"))["role"] == "leader"
 
 
-async def test_a_subscriber_who_cannot_be_given_what_it_missed_is_disconnected(
+async def test_a_subscriber_whose_missed_messages_are_unavailable_is_disconnected(
     own_postgres: Postgres, tmp_path: Path
 ) -> None:
     url = own_postgres.new_database()
@@ -170,9 +170,7 @@ async def test_another_server_takes_over_when_the_leader_is_killed(postgres: Pos
 
 
 @pytest.mark.slow
-async def test_a_leader_that_stood_still_acknowledges_nothing_and_waits_then(
-    postgres: Postgres, tmp_path: Path
-) -> None:
+async def test_a_suspended_leader_acknowledges_nothing_and_then_waits(postgres: Postgres, tmp_path: Path) -> None:
     url = postgres.new_database()
     async with (
         crashing(folder(tmp_path, "one"), "--log", url) as one,

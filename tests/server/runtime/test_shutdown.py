@@ -134,7 +134,7 @@ async def test_statistics_that_another_server_saved_meanwhile_stay(tmp_path: Pat
 @pytest.mark.parametrize(
     "options", [{}, {"coalesce_ms": 60_000}, {"batch": True}, {"coalesce_ms": 60_000, "batch": True}]
 )
-async def test_nothing_that_waits_for_a_client_is_lost_at_the_end(tmp_path: Path, options: dict[str, Any]) -> None:
+async def test_queued_messages_are_sent_before_shutdown(tmp_path: Path, options: dict[str, Any]) -> None:
     async with trio.open_nursery() as nursery:
         received: list[dict[str, Any]] = []
         listens = trio.Event()

@@ -136,7 +136,7 @@ async def test_a_restart_loses_no_attempt_to_connect(systemd: Systemd) -> None:
 
 
 @pytest.mark.parametrize(("pid", "fds"), [("1", "1"), ("", ""), ("{own}", "x"), ("{own}", "-1"), ("{own}", "")])
-def test_sockets_of_another_process_are_none_of_ours(monkeypatch: pytest.MonkeyPatch, pid: str, fds: str) -> None:
+def test_sockets_for_another_process_are_ignored(monkeypatch: pytest.MonkeyPatch, pid: str, fds: str) -> None:
     monkeypatch.setenv("LISTEN_PID", pid.format(own=os.getpid()))
     monkeypatch.setenv("LISTEN_FDS", fds)
     assert inherited_listeners() == []
@@ -171,7 +171,7 @@ def test_the_units_are_sound_and_expose_little(tmp_path: Path) -> None:
     assert float(found[1]) <= 2.0
 
 
-def test_the_unit_has_what_it_promises() -> None:
+def test_the_units_contain_the_hardening_and_socket_settings() -> None:
     unit = (DEPLOY / "phaseline.service").read_text().splitlines()
     promised = {"DynamicUser=yes", "ProtectSystem=strict", "StateDirectory=phaseline", "Type=notify", "WatchdogSec=10"}
     assert promised <= set(unit)
