@@ -1,10 +1,10 @@
-"""Start a server of its own, have it make real pictures, and show them being made.
+"""Start a separate server, have it make real pictures, and show their progress.
 
-On a terminal the TUI opens on it; without one, each change of phase is a line. What it makes lies in `demo/`
-afterwards, or in the directory that is given as an argument. It listens on a free port of its own, so a server that
-is running already is never touched. With PHOTOS=folder, the photos there go through the photo batch; without it, some
-are made, one of them broken. With PICTURE_SIZE=256x256, the pictures have that size, and the photos that are made
-a ninth of theirs: it takes a tenth of the time.
+In a terminal, the TUI opens; otherwise, each change of phase is printed as a line. The results are in `demo/`, or in
+the directory that is given as an argument. The server listens on a free port, so a running server is not affected.
+
+PHOTOS=folder: process the photos in this folder. [generated photos, one of them broken]
+PICTURE_SIZE=256x256: size of the pictures; generated photos are smaller, too, so the demo takes a tenth of the time.
 """
 
 import json
@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import httpx
 import trio
-from demo_watch import Failed, Watch, say
+from demo_watch import Failed, Watch, print_line
 
 HERE: Final = Path(__file__).resolve().parent.parent
 DATA: Final = Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "demo").resolve()
@@ -31,9 +31,9 @@ NOWHERE: Final = "http://127.0.0.1:9/v1"
 DONE_TTL_S: Final = 8
 SIZE: Final = os.environ.get("PICTURE_SIZE")
 SERIES: Final[dict[str, dict[str, Any]]] = {
-    "brisk": {"purpose": "sketches, done soon", "detail": 1},
-    "patient": {"purpose": "wide and fine, which takes longer", "detail": 2, "size": SIZE or "1536x1024"},
-    "faraway": {"purpose": "asks a provider that is down", "provider": "openai"},
+    "brisk": {"purpose": "quick sketches", "detail": 1},
+    "patient": {"purpose": "wide and detailed, so it takes longer", "detail": 2, "size": SIZE or "1536x1024"},
+    "faraway": {"purpose": "uses a provider that is down", "provider": "openai"},
 }
 
 
@@ -44,8 +44,8 @@ async def server(data: Path) -> AsyncIterator[str]:
     for name, series in SERIES.items():
         (data / "series" / f"{name}.json").write_text(json.dumps({"name": name, **series}, indent=2) + "\n")
     command = [str(BIN / "progress-server"), "--bind", "127.0.0.1:0", "--data-dir", str(data), "--log-format", "json"]
-    # Short enough that asking twice shows both the run that ended and, later, the picture that is there already; long
-    # enough for whoever follows a run on a machine that stands still for some seconds.
+    # Retention of a finished run: short enough that a later request gets the stored picture; long enough for a poller
+    # on a machine that stalls for some seconds.
     command += ["--done-ttl", f"{DONE_TTL_S}", "--image-url", NOWHERE, "--image-retries", "1"]
     command += ["--picture-size", SIZE] if SIZE else []
     # The user's settings for another server must not apply to this one.
@@ -69,18 +69,18 @@ async def server(data: Path) -> AsyncIterator[str]:
 async def read_log(
     process: trio.Process, log: trio.Path, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Write the server's log to a file, and return its address when the log has it."""
+    """Write the server's log to a file, and return the server's address when the log contains it."""
     assert process.stderr is not None  # noqa: S101 - it is a pipe
-    pending, told = b"", False
+    pending, found = b"", False
     async with await log.open("wb") as file:
         async for chunk in process.stderr:
             await file.write(chunk)
             *lines, pending = (pending + chunk).split(b"\n")
             for line in lines:
-                if not told and b'"listening"' in line:
-                    told = True
+                if not found and b'"listening"' in line:
+                    found = True
                     task_status.started(json.loads(line)["url"])
-    if not told:
+    if not found:
         text = f"the server did not start: {(await log.read_text()).strip()}"
         raise Failed(text)
 
@@ -120,19 +120,19 @@ async def photo_batch(watch: Watch, url: str) -> None:
         scope.cancel()
     # Exit code 1 means that a photo failed; here it is the broken one.
     if batch.returncode not in ({0, 1} if given else {1}):
-        raise Failed(f"the photo batch ended with {batch.returncode}: {batch.stderr.decode().strip()}")
+        raise Failed(f"the photo batch failed with exit code {batch.returncode}: {batch.stderr.decode().strip()}")
 
 
 async def work(watch: Watch, url: str) -> None:
     """Run all jobs of the demo."""
-    # New addresses each time, as existing pictures are not made again.
+    # New addresses each time, because existing pictures are not made again.
     first, *others = (f"0x{secrets.token_hex(4)}" for _ in range(5))
 
     async def twice() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(follow, "brisk", first, " (a)")
             nursery.start_soon(follow, "brisk", first, " (b)")
-        await trio.sleep(DONE_TTL_S + 0.5)  # until the server tells no more of the run itself, but of its picture
+        await trio.sleep(DONE_TTL_S + 0.5)  # until the server returns the stored picture instead of the run
         await watch.follow("brisk", first, expect="cache")
 
     async def follow(series: str, address: str, who: str = "") -> None:
@@ -151,7 +151,7 @@ async def work(watch: Watch, url: str) -> None:
 
 
 async def work_behind(watch: Watch, url: str, problems: list[str]) -> None:
-    """Run the jobs while the TUI has the screen; print errors when the TUI has ended."""
+    """Run the jobs while the TUI has the screen; add errors to `problems`."""
     try:
         await work(watch, url)
     except* (Failed, httpx.HTTPError) as group:
@@ -169,21 +169,21 @@ async def main() -> int:
     """Run the demo; return the exit code."""
     terminal = sys.stdout.isatty() and sys.stdin.isatty()
     if shutil.which("progress-server", path=str(BIN)) is None:
-        say(f"progress-server is not in {BIN}; run `make demo`, or pip install '.[all]' first")
+        print_line(f"progress-server is not in {BIN}; run `make demo`, or pip install '.[all]' first")
         return 2
     finished, problems = False, list[str]()
     async with trio.open_nursery() as outer:
         outer.start_soon(end_on_signal, outer.cancel_scope)
         async with server(DATA) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
             watch = Watch(client, quiet=terminal)
-            say("First, a quick round of two photos and a picture gives the server a history for its estimates …")
+            print_line("First, two photos and a picture give the server a history for its estimates …")
             await first_round(client, url)
             if not terminal:
-                say(f"A server of the demo's own listens on {url}. Four pictures in two series, one of them asked for")
-                say(
-                    "twice at the same time and once more later, and one that fails, for its provider is down; and five"
+                print_line(f"The demo's server listens on {url}.")
+                print_line(
+                    "It makes four pictures in two series: one is requested twice at once and again later; one fails,"
                 )
-                say("photos through the eight stages of the photo workflow, one of them a broken file:")
+                print_line("because its provider is down. Five photos, one of them broken, pass through eight stages:")
             async with trio.open_nursery() as nursery:
                 if terminal:
                     nursery.start_soon(work_behind, watch, url, problems)
@@ -194,15 +194,16 @@ async def main() -> int:
             finished = True
         outer.cancel_scope.cancel()
     if problems:
-        say(f"demo: {'; '.join(problems)}")
+        print_line(f"demo: {'; '.join(problems)}")
         return 1
     if finished:
-        say(f"All as it should be. The photos lie in {DATA / 'exported'}, the pictures in {DATA / 'output'}")
+        print_line("Everything worked as expected.")
+        print_line(f"The photos are in {DATA / 'exported'}, the pictures in {DATA / 'output'}.")
         installed = "" if shutil.which("progress-server") else f"{BIN}{os.sep}"
-        say("Now your own job. Start a server; then, in a second terminal, run any command, and watch it in a third:")
-        say(f"  {installed}progress-server")
-        say(f"  {installed}phaseline run -- tar -cf /tmp/examples.tar {HERE / 'examples'}")
-        say(f"  {installed}progress-tui")
+        print_line("Now try your own job: start a server, run a command in a second terminal, and watch it in a third.")
+        print_line(f"  {installed}progress-server")
+        print_line(f"  {installed}phaseline run -- tar -cf /tmp/examples.tar {HERE / 'examples'}")
+        print_line(f"  {installed}progress-tui")
     return 0 if finished else 130
 
 
@@ -214,7 +215,7 @@ def run() -> int:
         reasons = [str(error) for error in leaves(group)]
     except* httpx.HTTPError as group:
         reasons = [repr(error) for error in leaves(group)]
-    say(f"demo: {'; '.join(reasons)}")
+    print_line(f"demo: {'; '.join(reasons)}")
     return 1
 
 

@@ -1,19 +1,19 @@
-"""What the demo shows of its jobs without a terminal: a line for each change of phase."""
+"""The demo's output without a terminal: a line for each change of phase."""
 
 from typing import Any
 
 import httpx
 import trio
 
-__all__ = ["Failed", "Watch", "say"]
+__all__ = ["Failed", "Watch", "print_line"]
 
 
 class Failed(Exception):
     """A part of the demo failed."""
 
 
-def say(line: str = "") -> None:
-    """Print a line and flush it, as the output may be a pipe."""
+def print_line(line: str = "") -> None:
+    """Print a line and flush it, because the output may be a pipe."""
     print(line, flush=True)
 
 
@@ -26,22 +26,22 @@ class Watch:
         self._quiet = quiet
         self._began = trio.current_time()
 
-    def tell(self, name: str, text: str) -> None:
+    def report(self, name: str, text: str) -> None:
         """Print a line about `name`."""
         if not self._quiet:
-            say(f"{trio.current_time() - self._began:5.1f} s  {name:<24} {text}")
+            print_line(f"{trio.current_time() - self._began:5.1f} s  {name:<24} {text}")
 
     async def photos(self, scope: trio.CancelScope) -> None:
-        """Print the progress of photo jobs that start from now on until `scope` is cancelled, and once more then."""
-        told = set[tuple[str, str]]()
-        await self._tell_photos(told, quiet=True)
+        """Print the progress of photo jobs that start from now on until `scope` is cancelled, and then once more."""
+        reported = set[tuple[str, str]]()
+        await self._report_photos(reported, quiet=True)
         with scope:
             while True:
-                await self._tell_photos(told)
+                await self._report_photos(reported)
                 await trio.sleep(0.1)
-        await self._tell_photos(told)
+        await self._report_photos(reported)
 
-    async def _tell_photos(self, told: set[tuple[str, str]], *, quiet: bool = False) -> None:
+    async def _report_photos(self, reported: set[tuple[str, str]], *, quiet: bool = False) -> None:
         answer = await self._client.get("/progress/jobs", params={"limit": "1000"})
         answer.raise_for_status()
         for job in answer.json()["jobs"]:
@@ -49,13 +49,13 @@ class Watch:
             for number, stage in enumerate(stages, 1):
                 # The duration of a stage is known when the next one starts or the job ends.
                 key = (job["job_id"], stage["name"])
-                if key not in told and stage["state"] != "current":
-                    told.add(key)
+                if key not in reported and stage["state"] != "current":
+                    reported.add(key)
                     took = f"{number}/{job['stage_count']} {stage['name']:<17} took {stage['elapsed_seconds']:.2f} s"
                     failed = f"{number}/{job['stage_count']} {stage['name']:<17} FAILED: {stage['error']}"
                     if quiet:
                         continue
-                    self.tell(job["photo_info"]["file_name"], failed if stage["state"] == "failed" else took)
+                    self.report(job["photo_info"]["file_name"], failed if stage["state"] == "failed" else took)
 
     async def follow(self, series: str, address: str, *, who: str = "", expect: str = "") -> dict[str, Any]:
         """Request a picture and poll until it is done.
@@ -63,25 +63,25 @@ class Watch:
         Args:
             series: The series.
             address: The address.
-            who: Tells pollers of one run apart.
-            expect: "" for a picture, "cache" for one that is there already, "error" for a run that fails.
+            who: Label of the poller, if several poll one run.
+            expect: "" for a new picture, "cache" for a stored one, "error" for a run that fails.
         """
-        name, told = f"{series}/{address}{who}", set[str]()
+        name, reported = f"{series}/{address}{who}", set[str]()
         while True:
             answer = await self._client.get(f"/dalle/{series}/{address}", params={"generate": "1"})
             answer.raise_for_status()
             run: dict[str, Any] = answer.json()
             # A phase may start and end between two polls; the snapshot still lists it.
             for number, phase in enumerate(run["phases"], 1):
-                if phase["startedNs"] and phase["name"] not in told:
-                    told.add(phase["name"])
-                    self.tell(name, describe(run, number, phase))
+                if phase["startedNs"] and phase["name"] not in reported:
+                    reported.add(phase["name"])
+                    self.report(name, describe(run, number, phase))
             if run["done"]:
                 break
             await trio.sleep(0.1)
         went = "error" if run["error"] else "cache" if run["cacheHit"] else ""
         if went != expect:
-            text = f"{name} ended as {went or 'a picture'!r}, not as {expect or 'a picture'!r}: {run['error']}"
+            text = f"{name}: expected {expect or 'a picture'}, got {went or 'a picture'}: {run['error']}"
             raise Failed(text)
         return run
 
@@ -91,12 +91,12 @@ def describe(run: dict[str, Any], number: int, phase: dict[str, Any]) -> str:
     line = f"{number}/{run['phaseCount']} {phase['name']:<14}"
     if phase["name"] == "completed":
         if run["error"]:
-            return f"{line} FAILED, as it should: {run['error']}"
+            return f"{line} FAILED, as expected: {run['error']}"
         title = run["dalleDress"]["titlePrompt"]
-        return f"{line} {'was there already' if run['cacheHit'] else '100 %'}: {title}"
+        return f"{line} {'already stored' if run['cacheHit'] else '100 %'}: {title}"
     if phase["skipped"]:
         return f"{line} skipped"
     if phase["endedNs"]:
         return f"{line} took {(phase['endedNs'] - phase['startedNs']) / 1e9:.2f} s"
-    left = "not known yet how long" if run["etaSeconds"] < 0 else f"about {run['etaSeconds']:.0f} s left"
+    left = "remaining time unknown" if run["etaSeconds"] < 0 else f"about {run['etaSeconds']:.0f} s left"
     return f"{line} {run['percent']:.0f} %, {left}"

@@ -1,4 +1,4 @@
-"""Make a few photographs with real EXIF, for want of a camera: painted, noted as a camera does, and one file broken.
+"""Generate a few photos with EXIF data, in place of a camera; one of the files is broken.
 
 python examples/make_photos.py DIRECTORY [--few | --small]
 """
@@ -35,7 +35,7 @@ def exif(make: str, model: str, iso: int, aperture: float, exposure: float, foca
 
 
 def make(directory: Path, *, few: bool = False, small: bool = False) -> list[Path]:
-    """Make the photos that are not there yet; return the paths of all. With `few`, two small ones; `small`, all so."""
+    """Generate the missing photos; return the paths of all. With `few`: two small ones; with `small`: all are small."""
     directory.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, (name, (width, height), words, camera) in enumerate(SCENES[:2] if few else SCENES, 1):

@@ -3,8 +3,8 @@
     python examples/photo_batch.py ~/Pictures/2024-06-01 [--out DIRECTORY] [--jobs 3]
 
 Every stage does real work with Pillow: it reads the EXIF, scores sharpness and exposure, guesses the scene, chooses a
-preset and says why, applies it, checks that the result is no worse, and exports a JPEG with the EXIF kept. A file that
-is no picture fails its own job only. The server is found by PROGRESS_URL; without one the work is done all the same.
+preset with a reason, applies it, checks that the result is no worse, and exports a JPEG with the EXIF kept. A file that
+is not a picture only fails its own job. PROGRESS_URL is the server's address; the work is also done without a server.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from progress_reporter import ProcessingStage, ProgressReporter, init_progress_r
 from websocket_server import get_websocket_server
 
 SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
-BANDS: Final = 8  # a preset is applied in so many strips, so that there is progress to report
+BANDS: Final = 8  # a preset is applied in this many strips, so that there is progress to report
 # https://en.wikipedia.org/wiki/Discrete_Laplace_operator#Image_processing: its variance is high where edges are sharp.
 LAPLACE: Final = ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=1, offset=128)
 
@@ -173,7 +173,7 @@ class Photo:
             image = ImageOps.exif_transpose(opened).convert("RGB")
         self._done(stage.IMPORTING, width=image.width, height=image.height)
 
-        self._at(stage.EXIF_ANALYSIS, 50, "reading what the camera noted", **exif)
+        self._at(stage.EXIF_ANALYSIS, 50, "reading the camera's settings", **exif)
         self._done(stage.EXIF_ANALYSIS, **exif)
 
         self._at(stage.AI_EVALUATION, 0, "scoring sharpness and exposure")

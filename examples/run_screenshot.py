@@ -1,4 +1,4 @@
-"""Make the picture of the terminal view with six real programs that run under `phaseline run`, as PNG.
+"""Make a PNG screenshot of the terminal view with six real programs under `phaseline run`.
 
     python examples/run_screenshot.py [DIRECTORY]
 
@@ -35,7 +35,7 @@ LEAST_S: Final = 14
 
 
 def make_inputs(folder: Path) -> None:
-    """Write what the programs work on."""
+    """Write the programs' input files."""
     chance = random.Random(7)  # noqa: S311 - a picture's contents
     (folder / "photos").mkdir()
     for number in range(40):

@@ -1,4 +1,4 @@
-"""Make the README's pictures of the terminal view: the real program, on a real server with real work, as PNG.
+"""Make the README's PNG screenshots of the terminal view: the real program, on a real server with real work.
 
     python examples/screenshots.py [DIRECTORY]
 
@@ -32,23 +32,23 @@ from phaseline_tui.model.address import ServerAddress
 TARGET: Final = Path(sys.argv[1] if len(sys.argv) > 1 else demo.HERE / "tui" / "screenshots")
 # Several runs to learn from, then those that the picture shows.
 BEFORE: Final = ["brisk/0x51", "brisk/0x52", "patient/0x53", "patient/0x54", "faraway/0x55"]
-# Two at a time, so that none waits for a painter; these fill the statistics.
+# Two at a time, so that none is queued for a painter; these runs fill the statistics.
 MORE: Final = [(f"brisk/0x6{number}", f"patient/0x7{number}") for number in range(3)]
 AT_WORK: Final = 4
 # The longest phase, as a narrow list shows it.
 ACTIVE: Final = "image_"
-COLOURS: Final = 256
+COLORS: Final = 256
 
 
 @contextmanager
 def running_server(directory: Path) -> Iterator[str]:
     """Run the demo's server for the duration of the block, with Trio in a separate thread."""
-    told: list[str] = []
+    urls: list[str] = []
     ready, end = threading.Event(), threading.Event()
 
     async def serve() -> None:
         async with demo.server(directory) as url:
-            told.append(url)
+            urls.append(url)
             ready.set()
             await trio.to_thread.run_sync(end.wait)
 
@@ -56,7 +56,7 @@ def running_server(directory: Path) -> Iterator[str]:
     thread.start()
     ready.wait()
     try:
-        yield told[0]
+        yield urls[0]
     finally:
         end.set()
         thread.join()
@@ -110,11 +110,11 @@ def png(svg: str, path: Path) -> None:
         command += [f"--user-data-dir={directory}/chromium", f"--window-size={width},{height}"]
         subprocess.run([*command, f"--screenshot={path}", page.as_uri()], check=True, capture_output=True)  # noqa: S603
     with Image.open(path) as picture:
-        # A terminal's colours are few, and the commonest of the picture; what lies between them smooths letters.
+        # A terminal uses few colors, which are the most common ones in the picture; the others are anti-aliasing.
         flat = picture.convert("RGB")
-        found = sorted(flat.getcolors(flat.width * flat.height) or (), reverse=True)[:COLOURS]
+        found = sorted(flat.getcolors(flat.width * flat.height) or (), reverse=True)[:COLORS]
         palette = Image.new("P", (1, 1))
-        palette.putpalette([value for _, colour in found if isinstance(colour, tuple) for value in colour])
+        palette.putpalette([value for _, color in found if isinstance(color, tuple) for value in color])
         flat.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Report a job from bash with curl alone: compress every given file, and report which one is next.
+# Report a job from bash with curl alone: compress the given files, and report the current one.
 #
 #     examples/shell_loop.sh /var/log/*.log
 #
 # PROGRESS_URL is the server's address [http://127.0.0.1:5100], or several with commas, of servers that share a log. If
-# one is away, the next is used. While all are away, the work goes on silently.
+# one is down, the next is used. While all are down, the work continues without reports.
 # PROGRESS_PATIENCE is the time in seconds to wait for an answer [2].
 set -euo pipefail
 
@@ -19,7 +19,7 @@ report() {
   for _ in "${servers[@]}"; do
     status=$(curl --silent --max-time "$patience" --output /dev/null --header 'Content-Type: application/json' \
       --write-out '%{http_code}' --data "$2" "${servers[0]}/progress/$1") || status=000
-    # 503: this server can't reach the log, or knows no leader.
+    # 503: this server can't reach the log, or has found no leader.
     [[ $status == 000 || $status == 503 ]] || return 0
     servers=("${servers[@]:1}" "${servers[0]}")
   done
@@ -51,7 +51,8 @@ finish() {
   if ((code == 0)); then
     report complete "{\"job_id\": \"$job\", \"success\": true, \"result\": {\"files\": $done}}"
   else
-    report complete "{\"job_id\": \"$job\", \"success\": false, \"result\": {\"error\": $(text "${command:-the script} ended with $code")}}"
+    report complete "{\"job_id\": \"$job\", \"success\": false, \"result\": {\"error\": $(text "${command:-the script}
+    failed with exit code $code")}}"
   fi
 }
 

@@ -76,8 +76,8 @@ def test_through_a_pipe_the_demo_prints_each_change_of_phase_and_the_folder_of_t
             assert whole in (WORK, []), name
         assert len(phases) == len(set(phases)), f"{name} reported a phase twice"
         assert phases[-1] == "completed"
-    assert sum("FAILED, as it should" in line for line in lines) == 1
-    assert sum("was there already" in line for line in lines) == 1
+    assert sum("FAILED, as expected" in line for line in lines) == 1
+    assert sum("already stored" in line for line in lines) == 1
     assert len(list((tmp_path / "output").glob("*/annotated/*.png"))) == 5
     # The first round is named, and gives the main one its estimates.
     assert lines[0].startswith("First, a quick round ")

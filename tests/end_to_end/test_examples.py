@@ -106,7 +106,7 @@ async def test_the_shell_loop_reports_its_job_and_how_it_ended(tmp_path: Path) -
         ("check", "done"),
     ]
     assert failed["state"] == "failed"
-    assert failed["result"] == {"error": 'bytes=$(cat -- "$@" | wc -c) ended with 1'}
+    assert failed["result"] == {"error": 'bytes=$(cat -- "$@" | wc -c) failed with exit code 1'}
 
 
 @pytest.mark.needs("bash", "curl", "gzip")
