@@ -1,4 +1,4 @@
-"""Report photo jobs, as the progress reporting quick start has it.
+"""Report photo jobs with the API of the progress reporting quick start.
 
     from progress_reporter import init_progress_reporter, ProcessingStage
     from websocket_server import get_websocket_server
@@ -9,9 +9,9 @@
     reporter.complete_stage("job_12345", ProcessingStage.EXIF_ANALYSIS, {"iso": 800})
     reporter.complete_job("job_12345", success=True)
 
-No call waits for the server or raises because of it. What a call has wrong is logged under `phaseline`, and ignored: a
-job that never began, a stage or a percentage that does not exist, a job that is over already. A second `complete_job`
-is such a call; the first end is the end. For jobs of any other kind see `phaseline.reporting.Reporter`.
+No call waits for the server or raises because of it. An invalid call is logged under `phaseline` and ignored: an
+unknown or ended job, an unknown stage, or a percentage out of range. A second `complete_job` is such a call. For jobs
+of any other kind see `phaseline.reporting.Reporter`.
 """
 
 from phaseline.reporting.compat.photo import (

@@ -34,7 +34,7 @@ def shown(value: object) -> str:
     """Return `value` as one short, printable line. Hostile input becomes safe for logs and terminals."""
     try:
         text = ascii(value)
-    except Exception:  # noqa: BLE001 - nested without end, too many digits; an object of a worker may raise anything
+    except Exception:  # noqa: BLE001 - infinite nesting, too many digits; a worker's object may raise anything
         text = f"a value of type {type(value).__name__} that can't be shown"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 
@@ -127,21 +127,21 @@ class IllegalEvent(PhaselineError):
 
 
 class TakesNoOrders(PhaselineError):
-    """The job's worker doesn't take such orders."""
+    """The job's worker does not accept such orders."""
 
     code = "TAKES_NO_ORDERS"
     status = 409
 
 
 class WorkerGone(PhaselineError):
-    """The job's worker is gone, so it can't be given orders."""
+    """The job's worker is gone, so orders can't reach it."""
 
     code = "WORKER_GONE"
     status = 409
 
 
 class OrderPending(PhaselineError):
-    """The same order waits for the job's worker already."""
+    """The same order is already pending."""
 
     code = "ORDER_PENDING"
     status = 409

@@ -28,7 +28,7 @@ JOBS = "jobs"
 PHOTOS = "photos"
 SYSTEM = "system"
 HOSTS = "hosts"
-"""The load of machines. Its messages are not part of the stream: they have no number, and can't be missed."""
+"""The load of machines. Its messages are not part of the stream: they have no number, and gaps are not detected."""
 
 
 def job_channel(job_id: str) -> str:

@@ -236,7 +236,7 @@ class Connection:
             document = json.loads(body)
             code, text = str(document["code"]), str(document["error"])
         except (ValueError, KeyError, TypeError):
-            text = f"{self.address.authority} answered HTTP {status}; check the address, or the proxy before it"
+            text = f"{self.address.authority} answered HTTP {status}; check the address, or the proxy in front of it"
         elsewhere = code in ELSEWHERE
         if status in _TEMPORARY or (elsewhere and len(self._addresses) > 1):
             return Away(text, sent=True, elsewhere=elsewhere)

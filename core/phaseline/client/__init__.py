@@ -1,1 +1,1 @@
-"""Code that Phaseline's own clients share to connect: the address, the token, the handshake."""
+"""Connection code that Phaseline's own clients share: address, token and handshake."""

@@ -1,4 +1,4 @@
-"""Parsing of a server's address as users write it."""
+"""Parse a server's address in the forms that users write."""
 
 import os
 import re
@@ -11,9 +11,9 @@ __all__ = ["DEFAULT_URL", "ELSEWHERE", "LOG_AWAY", "Address", "urls_of"]
 
 DEFAULT_URL: Final = "ws://127.0.0.1:5100/ws"
 LOG_AWAY: Final = frozenset({"LOG_UNAVAILABLE", "DEPOSED"})
-"""Codes of errors of a server that shares its log with others; another one may accept the request."""
+"""Error codes of a server that shares its log with others; another one may accept the request."""
 ELSEWHERE: Final = LOG_AWAY | {"READ_ONLY_MIRROR"}
-"""Codes of errors after which the next one of several addresses is used."""
+"""Error codes after which the next one of several addresses is used."""
 _DEFAULT_PORT: Final = 5100
 _ALLOWED: Final = "http://host:port, https://host:port, ws://…, wss://… or host:port"
 _SEVERAL: Final = f"{_ALLOWED}; several, separated by commas, if they share a log"
@@ -66,7 +66,7 @@ class Address(NamedTuple):
     def configured(cls, url: str | None) -> tuple["Address", ...]:
         """Parse `url`, else the variable PROGRESS_URL, else the default; raise the errors of `parse`.
 
-        Several addresses, separated by commas, are of servers that share a log.
+        Several addresses, separated by commas, belong to servers that share a log.
         """
         text: object = url if url is not None else os.environ.get("PROGRESS_URL") or DEFAULT_URL
         texts = text.split(",") if isinstance(text, str) else (text,)

@@ -1,6 +1,6 @@
-"""Hiding of secrets in a command: the values of options, variables, headers and URL parameters whose names say so.
+"""Hide the secrets in a command: the values of options, variables, headers and URL parameters with telltale names.
 
-Imported only for a command that may have one, as its regular expressions take milliseconds to compile.
+Imported only for a command that may have secrets, because its regular expressions take milliseconds to compile.
 """
 
 import re
@@ -11,9 +11,9 @@ from phaseline.client.public_command import HIDDEN
 
 __all__ = ["without_secrets"]
 
-_LONGEST_WORD: Final = 8000  # characters of a word that are looked at
+_LONGEST_WORD: Final = 8000  # maximum number of characters of a word that are examined
 
-# A word of an option's or variable's name. `tokens` and `tokenizer` are common in machine learning, and no secrets.
+# Words in the name of a secret option or variable. `tokens` and `tokenizer` are no secrets in machine learning.
 _SECRET_WORDS: Final = frozenset(
     {"auth", "authorization", "bearer", "cookie", "credential", "credentials", "key", "pass", "pwd", "secrets", "sig"}
 )
@@ -21,7 +21,7 @@ _SECRET_ENDS: Final = ("token", "password", "passphrase", "passwd", "secret", "s
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _OPTION: Final = re.compile(r"--?[A-Za-z][\w.-]{0,60}")
 _ASSIGNED: Final = re.compile(r"(-{0,2}[A-Za-z][\w.-]{0,60})\s?[=:]")
-# Within a word, such as a URL's query, a header or the script of `sh -c`: a name and what follows it; and a value.
+# In a word such as a URL query, a header or the script of `sh -c`: a name with its separator, and a value.
 _NAMED: Final = re.compile(r"""(?<![\w.-])(?P<name>-{0,2}[A-Za-z][\w.-]{0,60})(?P<between>["']?\s?[=:]\s?|\s)""")
 _VALUE: Final = re.compile(r"""(?:(?:Bearer|Basic|Token)\s)?(?:"[^"]*"|'[^']*'|[^\s"'&;,}]*)""", re.IGNORECASE)
 _USER_INFO: Final = re.compile(r"(?<![\w+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20}://)(?P<info>[^\s/?#]*)@")
@@ -56,7 +56,7 @@ def _hidden(word: str) -> str:
     if assigned and _is_secret(assigned[1]):
         return f"{assigned.group()}{HIDDEN}"
     if len(word) > _LONGEST_WORD:
-        # A secret that is cut would not be recognized; none has a blank.
+        # Cut at a space: secrets contain none, and a part of a secret would not be recognized.
         word = f"{word[:_LONGEST_WORD].rpartition(' ')[0]}…"
     word = _USER_INFO.sub(_hidden_user, word)
     return _KNOWN_TOKEN.sub(HIDDEN, _without_values(word))
@@ -64,7 +64,7 @@ def _hidden(word: str) -> str:
 
 def _hidden_user(found: re.Match[str]) -> str:
     scheme = found["scheme"].lower()
-    # A user's name alone may be a token, except where it names an account of the machine.
+    # A user name without a password may be a token, unless it names an account on the machine.
     plain = ":" not in found["info"] and scheme in {"ssh://", "sftp://", "rsync://", "git+ssh://"}
     return found.group() if plain else f"{found['scheme']}{HIDDEN}@"
 

@@ -1,7 +1,7 @@
 """The spool of commands that report once and end: they append to one file, with the standard library only.
 
 The file has the format of `phaseline.reporting.delivery.spool_file`, so any reporter with this folder delivers it.
-Loading that module takes as long as all else that such a command does. The lock file orders the commands: one appends
+Importing that module would take as long as the rest of such a command. The lock file orders the commands: one appends
 or delivers at a time, so the reports of a script keep their order.
 """
 
@@ -69,7 +69,7 @@ class CommandSpool:
 
         Args:
             report: The report, without a number.
-            producer: If the report was sent already: its producer, as whose first report it was numbered.
+            producer: The producer of a report that was already sent, as number 1. [the producer of the file]
 
         Raises:
             OSError: The folder can't be written.
@@ -103,7 +103,7 @@ class CommandSpool:
 
 
 def new_producer() -> str:
-    """Return a new producer; of two, the later one is greater."""
+    """Return a new producer; a later one compares greater."""
     return f"{time.time_ns():x}-{os.urandom(6).hex()}{_SUFFIX.removesuffix('.spool')}"
 
 
@@ -124,7 +124,7 @@ def _is_at(fd: int, path: Path) -> bool:
 
 
 def _next(fd: int) -> tuple[str, int] | None:
-    """Return the file's producer and the number of its next report; None if its end is not a report."""
+    """Return the file's producer and the number of its next report; None if the file does not end with a report."""
     size = os.fstat(fd).st_size
     number = _NUMBER.search(os.pread(fd, _TAIL, max(0, size - _TAIL)))
     try:

@@ -1,4 +1,4 @@
-"""Opening the connections of our clients: TLS if the address says so, and a WebSocket over them."""
+"""Open the connections of Phaseline's clients: TLS if the address requires it, and a WebSocket over them."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -20,17 +20,17 @@ _NORMAL: Final = 1000
 
 
 async def secured(stream: trio.SocketStream, address: Address) -> Stream:
-    """Return a connection to `address`, encrypted if the address says so. It is closed if the handshake fails.
+    """Return a connection to `address`, encrypted if the address requires it. It is closed if the handshake fails.
 
     Raises:
-        trio.BrokenResourceError: The server speaks no TLS, or its certificate is not trusted.
+        trio.BrokenResourceError: The server does not speak TLS, or its certificate is not trusted.
     """
     if not address.tls:
         return stream
     context = ssl.create_default_context()
     secure = trio.SSLStream(stream, context, server_hostname=address.host, https_compatible=True)
     try:
-        # By itself, as the WebSocket library hides the errors of a handshake.
+        # A separate step, because the WebSocket library hides the errors of a TLS handshake.
         await secure.do_handshake()
     except BaseException:
         await trio.aclose_forcefully(secure)

@@ -1,4 +1,4 @@
-"""Which facts about a worker and its machine are sent: what a program wants, else PROGRESS_FACTS, else all."""
+"""Choose the facts about a worker and its machine to send: the program's choice, else PROGRESS_FACTS, else all."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -15,7 +15,7 @@ def chosen(setting: object, variable: str | None) -> frozenset[str]:
     """Return the names of the facts to send.
 
     Args:
-        setting: What the program wants: names, False for none, True for all, or None, so that the variable counts.
+        setting: The program's choice: names, False for none, True for all, or None to use the variable.
         variable: The value of PROGRESS_FACTS: names separated by commas, `none` or `all`; None if it is not set.
 
     Raises:

@@ -1,6 +1,6 @@
-"""The reason why a client has no connection, in words: what failed, the value, what to do.
+"""Explain why a client has no connection: what failed, the value, what to do.
 
-A server's own text is foreign: it is put on one line, cut, and cleaned of what controls a terminal.
+A server's text is untrusted: it is put on one line, truncated, and stripped of terminal control characters.
 """
 
 import ssl
@@ -17,7 +17,7 @@ from phaseline.client.token import TOKEN_ADVICE
 from phaseline.protocol import GOING_AWAY, STAY_AWAY, TOO_BIG, UNAUTHORIZED
 from phaseline.text import one_line
 
-__all__ = ["closed_by_server", "is_final", "passes_no_websockets", "reason_of"]
+__all__ = ["blocks_websockets", "closed_by_server", "is_final", "reason_of"]
 
 _LOST: Final = 1006  # RFC 6455: no close frame was received
 _UNAUTHORIZED: Final = 401
@@ -25,7 +25,7 @@ _FORBIDDEN: Final = 403
 _BUSY: Final = frozenset({429, 502, 503, 504})
 
 
-def reason_of(  # noqa: PLR0911 - one return a kind of error
+def reason_of(  # noqa: PLR0911 - one return per kind of error
     error: BaseException, address: Address, setting: str = "PROGRESS_URL", advice: str = TOKEN_ADVICE
 ) -> str:
     """Return why an attempt to connect to `address` failed, or why the connection was lost.
@@ -33,8 +33,8 @@ def reason_of(  # noqa: PLR0911 - one return a kind of error
     Args:
         error: The error.
         address: The address.
-        setting: Where the user has set the address.
-        advice: Where the user sets the token.
+        setting: Name of the setting with the address.
+        advice: How the user sets the token.
     """
     errors = list(_chain(error))
     for each in errors:
@@ -56,8 +56,8 @@ def reason_of(  # noqa: PLR0911 - one return a kind of error
             return one_line(str(first)) or type(first).__name__
 
 
-def passes_no_websockets(error: BaseException) -> bool:
-    """Return whether `error` suggests a proxy that answers, but does not pass WebSockets: a try by HTTP makes sense."""
+def blocks_websockets(error: BaseException) -> bool:
+    """Return whether `error` suggests a proxy that answers but blocks WebSockets, so that HTTP is worth a try."""
     first = next(_chain(error))
     if isinstance(first, trio_websocket.ConnectionRejected):
         return first.status_code not in {_UNAUTHORIZED, _FORBIDDEN, *_BUSY}
@@ -68,13 +68,13 @@ def closed_by_server(websocket: trio_websocket.WebSocketConnection) -> bool:
     """Return whether the server's close frame ended the connection, rather than ours.
 
     A close code means one thing in each direction: 1009 from the server rejects a frame of ours. trio-websocket [0.12]
-    keeps both in one place, and has this event for its own tests.
+    stores both in one place, and has this event for its own tests.
     """
     return websocket._for_testing_peer_closed_connection.is_set()  # noqa: SLF001 - there is no public way
 
 
 def is_final(error: BaseException) -> bool:
-    """Return whether the server does not want this client back soon."""
+    """Return whether the server asked this client not to reconnect soon."""
     first = next(_chain(error))
     reason = first.reason if isinstance(first, trio_websocket.ConnectionClosed) else None
     return reason is not None and reason.code in STAY_AWAY
@@ -107,7 +107,7 @@ def _tls(error: ssl.SSLError, address: Address, setting: str) -> str:
 def _closed(error: trio_websocket.ConnectionClosed, advice: str) -> str:
     reason = error.reason
     if reason is None or reason.code == _LOST:
-        return "the server closed the connection without a reason; it may have ended"
+        return "the server closed the connection without a reason; it may have stopped"
     text = f": {one_line(reason.reason)}" if reason.reason else ""
     match reason.code:
         case 1001:
@@ -115,7 +115,7 @@ def _closed(error: trio_websocket.ConnectionClosed, advice: str) -> str:
         case 4501:
             return f"the server needs a valid token (close code {UNAUTHORIZED}{text}); {advice}"
         case 1009:
-            return f"a message is too large (close code {TOO_BIG}{text})"
+            return f"a message exceeds its receiver's size limit (close code {TOO_BIG}{text})"
         case code:
             return f"the server closed the connection (close code {code}{text})"
 
@@ -130,6 +130,6 @@ def _rejected(error: trio_websocket.ConnectionRejected, address: Address, advice
     if error.status_code in _BUSY:
         return f"the server or its proxy is not available (HTTP {error.status_code}{detail})"
     return (
-        f"{address.authority} answered HTTP {error.status_code} in place of a WebSocket{detail}; "
-        "check the address, or the proxy before it"
+        f"{address.authority} answered HTTP {error.status_code} instead of opening a WebSocket{detail}; "
+        "check the address, or the proxy in front of it"
     )

@@ -1,4 +1,4 @@
-"""Requests by HTTP/1.1 over a connection that stays open, for clients behind a proxy that passes no WebSockets."""
+"""Requests by HTTP/1.1 over a connection that stays open, for clients behind a proxy that blocks WebSockets."""
 
 from collections.abc import Awaitable, Callable
 
@@ -86,7 +86,7 @@ class HttpConnection:
             return await self._request(method, path, body)
         except (h11.RemoteProtocolError, trio.BrokenResourceError):
             await self.aclose()
-            if not reused:  # else the other side closed the idle connection
+            if not reused:  # otherwise the other side closed the idle connection
                 raise
             return await self._request(method, path, body)
 

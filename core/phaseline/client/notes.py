@@ -1,11 +1,11 @@
-"""A reporter's warnings in its worker's log. Each kind of problem is logged once, as a worker may run for weeks."""
+"""A reporter's warnings in its worker's log, each kind once, because a worker may run for weeks."""
 
 from typing import Final
 
 __all__ = ["Warned", "warn"]
 
 _MOST: Final = 1000
-_LONGEST: Final = 1000  # characters; a server's own text in it is cut to 300
+_LONGEST: Final = 1000  # characters; a server's own text in it is truncated to 300
 
 
 def warn(text: str, *values: object) -> None:
@@ -24,7 +24,7 @@ class Warned:
         self._keys: set[tuple[str, ...]] = set()
 
     def once(self, *key: str) -> bool:
-        """Return whether `key` is new. After a thousand others a key counts as new again."""
+        """Return whether `key` is new. After a thousand others, a key is new again."""
         # A signal handler could deadlock on a lock that its own thread holds. Without one, a warning may be repeated.
         if key in self._keys:
             return False

@@ -1,4 +1,4 @@
-"""The folder for what a client keeps between its runs."""
+"""The folder for a client's files between its runs."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def spool_folder(addresses: Sequence[Address], environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder in which reports wait while the servers that share a log are away.
+    """Return the folder that stores reports while the servers that share a log are down.
 
     The reports must not reach a server with another log.
     """
@@ -30,7 +30,7 @@ def spool_folder(addresses: Sequence[Address], environ: Mapping[str, str] = os.e
 
 
 def output_folder(addresses: Sequence[Address], environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder in which the output of commands waits while the servers are away."""
+    """Return the folder that stores the output of commands while the servers are down."""
     return state_folder(environ) / "output" / _name_of(addresses)
 
 

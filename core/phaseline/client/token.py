@@ -15,7 +15,7 @@ TOKEN_ADVICE: Final = "set PROGRESS_TOKEN, or write the token to ~/.config/phase
 _MAX_LENGTH: Final = 500
 _MAX_FILE_BYTES: Final = 64 * 1024
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_warned: Final = Warned()  # each attempt to connect reads the token again, as it may change while a worker runs
+_warned: Final = Warned()  # each attempt to connect reads the token again, because it may change
 
 
 def token(environ: Mapping[str, str] = os.environ) -> str:
@@ -59,7 +59,7 @@ def read_secret(path: Path) -> str:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & _OTHERS:
-                raise ConfigError(f"{path} has mode {mode:04o}; allowed: 0600, as a token is secret; chmod 600 it")
+                raise ConfigError(f"{path} has mode {mode:04o}; allowed: 0600, because a token is secret; chmod 600 it")
             return file.read(_MAX_FILE_BYTES).decode(errors="replace")
     except (FileNotFoundError, NotADirectoryError):
         return ""
@@ -71,7 +71,7 @@ def checked_token(text: str, source: str) -> str:
     """Return `text` if it has the form of a token or is empty.
 
     Raises:
-        ConfigError: It does not; the error text leaves the value out.
+        ConfigError: It does not; the error text does not contain the value.
     """
     if len(text) > _MAX_LENGTH or not all("!" <= character <= "~" for character in text):
         raise ConfigError(

@@ -85,8 +85,8 @@ async def test_what_is_no_server_of_ours_is_named() -> None:
         http = await nursery.start(partial(trio.serve_tcp, answer, 0, host="127.0.0.1"))
         port = http[0].socket.getsockname()[1]
         assert await reason(f"http://127.0.0.1:{port}") == (
-            f"127.0.0.1:{port} answered HTTP 404 in place of a WebSocket: nope; "
-            "check the address, or the proxy before it"
+            f"127.0.0.1:{port} answered HTTP 404 instead of opening a WebSocket: nope; "
+            "check the address, or the proxy in front of it"
         )
         assert "does not speak TLS; use http:// in --follow" in await reason(f"https://127.0.0.1:{port}")
         other = await nursery.start(serve_websocket, chat, "127.0.0.1", 0, None)

@@ -9,7 +9,7 @@ from typing import Final
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection
 
-from phaseline.client.failures import passes_no_websockets
+from phaseline.client.failures import blocks_websockets
 from phaseline.protocol import PROTOCOL, UNAUTHORIZED
 from phaseline_tui.link.batch_buffer import BatchBuffer, Wake
 from phaseline_tui.link.credentials import Credentials
@@ -196,9 +196,9 @@ class Follower:
         except* ConnectionRejected as group:
             rejection = group.exceptions[0]
             failure = self._credentials.rejected(getattr(rejection, "status_code", 0))
-            blocked = passes_no_websockets(rejection)
+            blocked = blocks_websockets(rejection)
         except* Exception as group:  # noqa: BLE001 (the library may raise anything on invalid input)
-            blocked = failure is None and passes_no_websockets(group)
+            blocked = failure is None and blocks_websockets(group)
             failure = failure or failures.broken(self.server, group)
         if blocked:
             await self._poll(failure)

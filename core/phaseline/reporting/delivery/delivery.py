@@ -14,7 +14,7 @@ import trio
 import trio_websocket
 
 from phaseline.client.address import Address
-from phaseline.client.failures import is_final, passes_no_websockets, reason_of
+from phaseline.client.failures import blocks_websockets, is_final, reason_of
 from phaseline.client.notes import warn
 from phaseline.reporting.delivery.connection import Exchange
 from phaseline.reporting.delivery.dialing import Dialing
@@ -257,7 +257,7 @@ class Delivery:
             reason = f"not a Phaseline server: {one_line(str(_first(group)))}"
         except* Exception as group:  # noqa: BLE001 - any error only ends this attempt to connect
             reason, welcome = reason_of(group, self._dialing.address), not is_final(group)
-            by_http = passes_no_websockets(group)
+            by_http = blocks_websockets(group)
         finally:
             self._exchange = None
         if by_http and not self._stopping:
