@@ -102,7 +102,7 @@ def test_a_paused_job_has_no_estimate_and_its_phase_measures_no_work() -> None:
     [
         ((), [], "cancel", TakesNoOrders, "job 'job_1' can't be cancelled: its worker takes no orders; allowed: "),
         (("cancel",), [], "pause", TakesNoOrders, "its worker does not take this order; allowed: cancel"),
-        (("cancel",), [given("cancel")], "cancel", OrderPending, "the order waits for its worker already"),
+        (("cancel",), [given("cancel")], "cancel", OrderPending, "the same order is already pending"),
         (("pause",), [given("pause"), taken("pause")], "pause", IllegalEvent, "it is paused already; resume it"),
         (("pause",), [], "resume", IllegalEvent, "it is not paused; allowed: a paused job"),
         (("cancel",), [JobCompleted(job_id="job_1")], "cancel", IllegalEvent, "it has ended \\(completed\\)"),

@@ -1,4 +1,4 @@
-"""The language in which people say which jobs they mean."""
+"""The filter language, which selects jobs."""
 
 from phaseline.filtering.words import FIELDS, Filter, Filterable, words_of
 

@@ -3,7 +3,7 @@
 RE2 searches in time proportional to the text, whatever the expression: Python's `re` needs minutes for `(a+)+$` on
 thirty characters, and no other thread runs meanwhile. Backreferences and lookarounds, which RE2 lacks, are errors.
 
-The base install lacks RE2, which the terminal view brings. A command of a user's own then uses Python's `re`.
+The base install lacks RE2, which the `tui` extra installs. Commands that a user runs then use Python's `re`.
 """
 
 import re
@@ -37,7 +37,7 @@ def searcher(expression: str) -> Callable[[str], bool]:
     options.log_errors = False  # it would log to the terminal
     try:
         pattern = re2.compile(expression, options)
-    except (re2.error, UnicodeEncodeError) as error:  # the latter for half a surrogate pair
+    except (re2.error, UnicodeEncodeError) as error:  # the latter for a lone surrogate
         reason = error.args[0]
         raise PatternError(reason.decode(errors="replace") if isinstance(reason, bytes) else str(error)) from None
     return lambda text: pattern.search(text) is not None

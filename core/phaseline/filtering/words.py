@@ -16,7 +16,7 @@ __all__ = ["FIELDS", "Filter", "Filterable", "search_text_of", "words_of"]
 
 
 class Filterable(Protocol):
-    """A job, as far as a filter needs it; all texts are cleaned (see `phaseline.text`)."""
+    """The parts of a job that a filter needs; all texts are cleaned (see `phaseline.text`)."""
 
     @property
     def job_id(self) -> str:
@@ -60,7 +60,7 @@ class Filterable(Protocol):
 
     @property
     def remark(self) -> str:
-        """Its message, or its error once it is over."""
+        """Its message, or its error after its end."""
         ...
 
     def search_text(self) -> str:

@@ -75,7 +75,7 @@ class BaseEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
     Attributes:
         job_id: The id of the job.
-        producer: The name of the reporter, if it wants its reports deduplicated.
+        producer: The name of the reporter, to deduplicate its reports.
         producer_seq: The reporter's own number of the report, which rises by one with each; required with `producer`.
         age_seconds: The event's age when it was sent, by the reporter's monotonic clock. With it the server dates
             delayed reports correctly, even if the two clocks differ.
@@ -93,7 +93,7 @@ class BaseEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class _Beginning(BaseEvent, frozen=True, kw_only=True):
-    """What is known of a job before its first phase."""
+    """The facts about a job before its first phase."""
 
     name: Annotated[str, one_line(0, 200)] = ""
     photo_id: PhotoId = None
@@ -116,7 +116,7 @@ class JobQueued(_Beginning, frozen=True, kw_only=True, tag="job_queued"):
         queue: The name of the queue.
         position: Its place in the queue, from 1; None if the queue has no order.
 
-    The other attributes are those of `JobStarted`, and hold for the job that is started later with the same id.
+    The other attributes are those of `JobStarted`, and apply to the job that starts later with the same id.
     """
 
     position: Annotated[int, Meta(ge=1, le=10**9, description="an integer from 1 to 10^9, or null")] | None = None
@@ -130,14 +130,14 @@ class JobStarted(_Beginning, frozen=True, kw_only=True, tag="job_started"):
             the id]
         photo_id: The reporter's own id of the photo or other item that the job processes.
         photo_info: Metadata of that item.
-        workflow: The workflow. By default it is `photo` if `photo_id` or `photo_info` is there or the first phase is
-            one of its stages, and `custom` otherwise.
+        workflow: The workflow. By default, it is `photo` if the job has `photo_id` or `photo_info` or if its first
+            phase is one of that workflow's stages, and `custom` otherwise.
         phases: The job's phases in order, for a workflow that is not built in.
         series: A name for jobs of the workflow that take about equally long.
         host: The machine that does the work.
         worker: Facts about the process: command, user, pid, directory, version.
         queue: The queue from which it was started, or "".
-        orders: The orders that the worker takes; with `pause` it takes `resume` too.
+        orders: The orders that the worker accepts; `pause` includes `resume`.
         cache_hit: Whether the result existed already. Estimates do not learn from such a job.
     """
 
@@ -225,7 +225,7 @@ class JobCancelled(BaseEvent, frozen=True, kw_only=True, tag="job_cancelled"):
 
 
 class JobStalled(BaseEvent, frozen=True, kw_only=True, tag="job_stalled"):
-    """The job stalled: no report for longer than is usual in its phase, or its worker disconnected."""
+    """The job stalled: no report for longer than usual in its phase, or its worker disconnected."""
 
     reason: StallReason = "silent"
 
@@ -245,12 +245,12 @@ class JobDismissed(BaseEvent, frozen=True, kw_only=True, tag="job_dismissed"):
 
 
 class OrderGiven(BaseEvent, frozen=True, kw_only=True, tag="order_given"):
-    """A user gave the job's worker an order, which waits until the worker takes or refuses it.
+    """A user gave the job's worker an order, which is pending until the worker takes or refuses it.
 
     Attributes:
-        order_id: The order's id, by which the worker answers, and recognizes an order that arrives twice.
-        order: What to do.
-        reason: Why, in words.
+        order_id: The order's id, for the worker's answer, and to recognize an order that arrives twice.
+        order: The requested action.
+        reason: The user's reason.
     """
 
     order_id: OrderId

@@ -1,4 +1,4 @@
-"""A job: what was reported of it, and the snapshots that show it."""
+"""A job: its reported state, and the snapshots of it."""
 
 import msgspec
 
@@ -19,7 +19,7 @@ class Job(ReportedJob):
         return self.percent
 
     def settle(self, estimate: Estimate) -> None:
-        """Record the progress so far from the engine's current estimate, as the next event may stop the job."""
+        """Record the progress so far from the engine's current estimate, because the next event may stop the job."""
         self.shown_percent(estimate.percent)
         reached = self.timeline.reached()
         if self.current is not None:

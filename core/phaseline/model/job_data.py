@@ -1,4 +1,4 @@
-"""The data of a job, as its events leave it."""
+"""The data of a job after its events."""
 
 from typing import Any, Final, Self
 
@@ -25,7 +25,7 @@ _PHASE_WEIGHT: Final = 300
 
 
 class JobData:
-    """All that is known of one job; use `Job`.
+    """The data of one job; use `Job`.
 
     Only `apply`, `goes_on`, `settle`, `shown_percent` and its callers `brief` and `snapshot` change the attributes. The
     tracker also sets `seq`, `last_report` and `workers`.
@@ -35,10 +35,10 @@ class JobData:
         version: The identity of all that an estimate depends on, except the time and the current phase's progress.
             Copies share it, and each change replaces it. A number would not do: when an event is rolled back, the next
             one gets the same.
-        latest: When the worker's last report happened. Events that the server creates don't count, because a delayed
+        latest: When the worker's last report happened. Events that the server creates are left out, because a delayed
             report may have happened before them.
         last_report: When the worker's last report arrived; later than `latest` if it was delayed.
-        workers: The names of the connected workers that report it; see `phaseline_server.jobs.workers`.
+        workers: The names of the connected workers that report the job; see `phaseline_server.jobs.workers`.
         name: The name that users see.
         stall_reason: Why it is stalled or lost, "" otherwise.
         dismissed: Whether a user dismissed it since its last report.
@@ -52,7 +52,7 @@ class JobData:
         queue: The queue in which it waits, or from which it was started.
         queued: When it was queued, or None.
         orders: The orders of its users.
-        results: The results of completed phases, by name; None for one that was too large to keep.
+        results: The results of completed phases, by name; None for one that was too large to store.
         results_bytes: Encoded size of `results`.
         max_kept_bytes: Maximum encoded size of `errors`, of `info`, and of `results`.
     """
@@ -72,7 +72,7 @@ class JobData:
         self.reset(JobStarted(job_id=job_id), Moment(0, 0))
 
     def reset(self, event: JobStarted | JobQueued, now: Moment) -> None:
-        """Begin anew, with what `event` says."""
+        """Start again with the data in `event`."""
         is_photo = event.photo_id is not None or bool(event.photo_info)
         default = PHOTO.name if is_photo and not event.phases else "custom"
         self.workflow = workflow(event.workflow or default, event.phases)
@@ -107,7 +107,7 @@ class JobData:
         self.rename()
 
     def rename(self) -> None:
-        """Find the job's name anew, as its facts have changed."""
+        """Compute the job's name again after a change of its facts."""
         self.name = job_name(self.given_name, self.info, self.photo_id, self.job_id)
 
     def copy(self) -> Self:
@@ -119,13 +119,13 @@ class JobData:
 
     @staticmethod
     def weight_of_start(event: JobStarted | JobQueued) -> int:
-        """Return the memory that a job takes when `event` has started it, in bytes, roughly."""
+        """Return the approximate memory in bytes of a job that `event` has started."""
         facts = weight(_encoder.encode(event.photo_info)) + weight(_encoder.encode(event.worker))
         return _BASE_WEIGHT + _PHASE_WEIGHT * len(event.phases) + facts
 
     @property
     def weight(self) -> int:
-        """The memory that the job takes, in bytes, roughly."""
+        """The approximate memory that the job takes, in bytes."""
         facts = (
             self.info_weight
             + self.worker_weight
@@ -137,7 +137,7 @@ class JobData:
 
     @property
     def errors(self) -> tuple[ErrorSnapshot, ...]:
-        """The errors that are kept, oldest first."""
+        """The stored errors, oldest first."""
         return self.kept_errors.all
 
     @property

@@ -1,4 +1,4 @@
-"""The errors of a job that are kept."""
+"""The stored errors of a job."""
 
 from typing import Final
 
@@ -10,12 +10,12 @@ from phaseline.model.weight import weight
 __all__ = ["MAX_ERRORS", "KeptErrors"]
 
 _encoder: Final = msgspec.json.Encoder()
-# At this limit a job keeps its first errors, which say the most, and the latest.
+# At this limit, a job keeps its first errors, which are the most informative, and the latest one.
 MAX_ERRORS: Final = 100
 
 
 class KeptErrors(msgspec.Struct, frozen=True):
-    """The first errors of a job, and the latest. A value never changes.
+    """The first errors of a job, and the latest one. A value never changes.
 
     Attributes:
         all: The errors, oldest first.

@@ -1,4 +1,4 @@
-"""Orders: what users ask of a job's worker while it is at work."""
+"""Orders: requests from users to the worker of an unfinished job."""
 
 from typing import Final, NoReturn
 
@@ -18,8 +18,8 @@ class Orders(msgspec.Struct, frozen=True):
     """The orders of one job. A value never changes; the methods return the next one.
 
     Attributes:
-        taken: The kinds of orders that the worker takes.
-        pending: The orders that wait for the worker's answer; at most one of each kind.
+        taken: The kinds of orders that the worker accepts.
+        pending: The orders without an answer from the worker; at most one of each kind.
         paused: Whether the worker has taken an order to pause, and none to resume since.
     """
 
@@ -29,19 +29,19 @@ class Orders(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, taken: tuple[OrderKind, ...], before: "Orders | None" = None) -> "Orders":
-        """Return those of a job that starts; an order that was given while it was queued still waits."""
+        """Return the orders of a job that starts; an order from its time in the queue stays pending."""
         kinds = tuple(dict.fromkeys((*taken, "resume") if "pause" in taken else taken))
         waiting = before.pending if before is not None else ()
         return cls(kinds, tuple(each for each in waiting if each.order in kinds))
 
     def check_given(self, job_id: str, state: State, stall_reason: str, order: OrderKind) -> None:
-        """Check that the job with these orders can be given one more.
+        """Check that the job with these orders accepts one more.
 
         Raises:
             IllegalEvent: The job has ended, or is paused already, or is not paused.
             WorkerGone: Its worker is gone.
-            TakesNoOrders: The worker doesn't take such orders.
-            OrderPending: The same order waits for the worker already.
+            TakesNoOrders: The worker does not accept such orders.
+            OrderPending: The same order is already pending.
         """
         failed = f"job {shown(job_id)} can't be {_DONE[order]}"
         if state.ended:
@@ -51,7 +51,7 @@ class Orders(msgspec.Struct, frozen=True):
         if order not in self.taken:
             self._raise_untaken(failed)
         if any(each.order == order for each in self.pending):
-            raise OrderPending(f"{failed} again: the order waits for its worker already; wait for the worker's answer")
+            raise OrderPending(f"{failed}: the same order is already pending; wait for the worker's answer")
         pending = {each.order for each in self.pending}
         if order == "pause" and self.paused and "resume" not in pending:
             raise IllegalEvent(f"{failed}: it is paused already; resume it")
@@ -67,7 +67,7 @@ class Orders(msgspec.Struct, frozen=True):
         raise TakesNoOrders(f"{failed}: its worker does not take this order; allowed: {', '.join(self.taken)}")
 
     def check_answered(self, job_id: str, order_id: str, order: OrderKind) -> None:
-        """Raise IllegalEvent unless the order waits for an answer."""
+        """Raise IllegalEvent unless the order is pending."""
         if not any((each.order_id, each.order) == (order_id, order) for each in self.pending):
             waiting = ", ".join(f"{each.order} {shown(each.order_id)}" for each in self.pending)
             raise IllegalEvent(
@@ -75,11 +75,11 @@ class Orders(msgspec.Struct, frozen=True):
             )
 
     def given(self, order: Order) -> "Orders":
-        """Return the orders once one more was given."""
+        """Return the orders after a new one."""
         return msgspec.structs.replace(self, pending=(*self.pending, order))
 
     def answered(self, order_id: str, order: OrderKind, *, taken: bool) -> "Orders":
-        """Return the orders once the worker has taken or refused one."""
+        """Return the orders after the worker has taken or refused one."""
         paused = order == "pause" if taken and order != "cancel" else self.paused
         pending = tuple(each for each in self.pending if each.order_id != order_id)
         return msgspec.structs.replace(self, pending=pending, paused=paused)

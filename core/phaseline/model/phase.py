@@ -92,7 +92,7 @@ class Phase(msgspec.Struct, omit_defaults=True, rename={"reported_ns": "said_ns"
         self.progress, self.reported_ns = progress, reported_ns
 
     def percent_of(self, done: float, total: float | None) -> float | None:
-        """Return the progress that `done` units of `total` mean, in percent; None without a total.
+        """Return the progress, in percent, for `done` units of `total`; None without a total.
 
         A total that grows does not lower it. It falls only with `done`, which means another pass.
         """

@@ -117,8 +117,8 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool, interrupted: boo
     Args:
         record: The result of `encode_job`.
         now: The present.
-        same_clock: Whether the record's monotonic times and `now` are of the same clock, that is, the machine has not
-            rebooted since. Otherwise the wall clock gives the elapsed time, or 0 if it went back.
+        same_clock: Whether the record's monotonic times and `now` are of the same clock: the machine has not rebooted
+            since. Otherwise the wall clock gives the elapsed time, or 0 if it went back.
         interrupted: Whether reports may have been missed since.
 
     Raises:
@@ -145,7 +145,7 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool, interrupted: boo
     job.dismissed = kept.dismissed
     job.queue, job.queued = kept.queue, shifted(kept.queued) if kept.queued else None
     job.waits, job.orders = kept.waits, kept.orders
-    job.info_weight = weight(record)  # of all facts: it is counted in a moment
+    job.info_weight = weight(record)  # of all facts; computed below
     job.timeline = _timeline(kept, shifted(kept.boundary), shift_ns)
     if interrupted and not job.state.ended:
         job.timeline.interrupt()

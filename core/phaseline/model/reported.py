@@ -1,4 +1,4 @@
-"""What was reported of a job, and how each event changes it. `transitions` defines which events it accepts."""
+"""Apply events to the reported state of a job. `transitions` defines which events it accepts."""
 
 from typing import Final, assert_never
 
@@ -45,7 +45,7 @@ _MINOR: Final = (JobProgress, ErrorOccurred, MetricsReported)
 
 
 class ReportedJob(JobData):
-    """One job as its events leave it, from `job_queued` or `job_started` to its end; use `Job`."""
+    """The reported state of one job, from `job_queued` or `job_started` to its end; use `Job`."""
 
     # ------------------------------------------------------------------ events
 
@@ -71,7 +71,7 @@ class ReportedJob(JobData):
         return True
 
     def resolved(self, event: JobProgress) -> JobProgress:
-        """Return `event` with the progress that its count means, for `goes_on`, `apply` and the message."""
+        """Return `event` with the progress computed from its count, for `goes_on`, `apply` and the message."""
         if event.progress is not None or event.done is None:
             return event
         index = self.timeline.index(event.phase)
@@ -97,7 +97,7 @@ class ReportedJob(JobData):
             self._find(event, after, now)
             return ()
         if isinstance(event, JobDismissed | OrderGiven):
-            self._hear_user(event, now)
+            self._apply_user_event(event, now)
             return ()
         known = self.state, self.photo_id, self.current
         # The reported age of an event can't date it before the previous report.
@@ -145,8 +145,8 @@ class ReportedJob(JobData):
             case _:
                 assert_never(event)
 
-    def _hear_user(self, event: JobDismissed | OrderGiven, now: Moment) -> None:
-        """Apply an event of a user, which is no sign of life of the worker."""
+    def _apply_user_event(self, event: JobDismissed | OrderGiven, now: Moment) -> None:
+        """Apply a user's event, which does not show that the worker is alive."""
         if isinstance(event, OrderGiven):
             self.orders = self.orders.given(Order(event.order_id, event.order, event.reason, now.wall_ns))
         else:
@@ -160,7 +160,7 @@ class ReportedJob(JobData):
         self.orders = Orders.of(event.orders, orders)
 
     def _begin(self, event: JobStarted, now: Moment) -> None:
-        """Start the job; of a queued one, the facts that the start doesn't have are those of the queue."""
+        """Start the job; a queued job keeps the facts from its queue that the start lacks."""
         waited, since, orders = self.waits, self.queued, self.orders
         if waited is None:
             self.reset(event, now)
@@ -180,7 +180,7 @@ class ReportedJob(JobData):
         )
         self.reset(known, now)
         self.queued, self.orders = since, Orders.of(event.orders, orders)
-        self.workers = ()  # who queued it is not who works on it
+        self.workers = ()  # the process that queued the job need not be its worker
 
     def _answer(self, event: OrderTaken | OrderRefused) -> None:
         before = self.orders.paused
@@ -189,7 +189,7 @@ class ReportedJob(JobData):
             self.timeline.interrupt()  # the phase's duration doesn't measure its work
 
     def _decide(self, event: Event) -> None:
-        """Choose the workflow of a job that was started without one, if `event` tells."""
+        """Choose the workflow of a job that was started without one, if `event` determines it."""
         match event:
             case JobProgress() | PhaseCompleted() if event.phase not in PHOTO.ends:
                 is_photo = event.phase in PHOTO.phases or event.phase in PHOTO.extras

@@ -110,7 +110,7 @@ class ErrorSnapshot(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An order that a job's worker has neither taken nor refused; `at_ns` is when it was given, by the wall clock."""
+    """An order that a job's worker has neither taken nor refused; `at_ns` is its time by the wall clock."""
 
     order_id: str
     order: OrderKind
@@ -152,7 +152,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
         unit: The name of a unit.
         rate: Units per second, or None if unknown.
         seq: The number of the job's last event.
-        results: The results of completed phases, by name; None for one that was too large to keep.
+        results: The results of completed phases, by name; None for one that was too large to store.
         reasons: The recent large changes of the estimate, oldest first.
         stall_reason: Why it is stalled or lost, "" otherwise.
         silent_ns: Time since the worker's last report while the job is stalled or lost, 0 otherwise.
@@ -161,8 +161,8 @@ class Snapshot(Brief, frozen=True, kw_only=True):
         position: Its place in the queue while it waits, from 1, or None.
         queued_ns: Time when it was queued, 0 if it was not.
         begins_ns: The estimated time until a queued job starts, or None if unknown.
-        orders: The kinds of orders that its worker takes.
-        pending: The orders that wait for the worker's answer.
+        orders: The kinds of orders that its worker accepts.
+        pending: The orders without an answer from the worker.
         paused: Whether its worker has paused it.
     """
 
@@ -199,7 +199,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
 
     @property
     def error(self) -> str:
-        """Why the job failed or was cancelled, "" otherwise."""
+        """The reason why the job failed or was cancelled, "" otherwise."""
         if self.state.ended and self.state is not State.COMPLETED:
             reason = (self.result or {}).get("error")
             return str(reason) if reason else str(self.state)

@@ -1,4 +1,4 @@
-"""The states of jobs and phases, with everything that is true of all jobs in a state.
+"""The states of jobs and phases, with the attributes of all jobs in a state.
 
 `transitions` defines which event leads from one state to another.
 """
@@ -12,7 +12,7 @@ Tone = Literal["muted", "now", "warn", "bad", "good"]
 
 
 class _Facts(NamedTuple):
-    """The attributes of a `State`, which describes them."""
+    """The attributes of a `State`; see there."""
 
     sign: str = "·"
     tone: Tone = "muted"
@@ -33,7 +33,7 @@ class State(StrEnum):
     """The states of a job.
 
     Attributes:
-        sign: A symbol, so that color is never the only sign. No terminal draws it as an emoji or two cells wide.
+        sign: A symbol, so that color is never the only distinction. No terminal draws it as an emoji or two cells wide.
         tone: The kind of color in which it is shown.
         meaning: What it means for its job, in a few words.
         at_work: Whether its job is active or stalled.

@@ -14,7 +14,7 @@ from phaseline.model.workflows import makes_pictures
 __all__ = ["MAX_PHASES_KNOWN", "Average", "Statistics"]
 
 MAX_PHASES_KNOWN: Final = 5000
-"""Maximum number of averages; the least recently used ones leave. Reporters choose the names of phases."""
+"""Maximum number of averages; the least recently used ones are evicted. Reporters choose the names of phases."""
 
 
 class Average(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class Statistics:
         averages: The averages, least recently updated first.
         generation_runs: The number of pictures made.
         cache_hits: The number of pictures that existed already.
-        evicted: The number of averages that left because there were too many.
+        evicted: The number of averages that were evicted.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class Statistics:
         return changed
 
     def excess(self, changed: Mapping[tuple[str, str], Average]) -> list[tuple[str, str]]:
-        """Return the averages that leave when `changed` come: the least recently updated ones."""
+        """Return the averages to evict when `changed` are added: the least recently updated ones."""
         excess = sum(key not in self.averages for key in changed) + len(self.averages) - MAX_PHASES_KNOWN
         if excess <= 0:
             return []
         return list(islice(chain((key for key in self.averages if key not in changed), changed), excess))
 
     def update(self, changed: Mapping[tuple[str, str], Average], gone: Sequence[tuple[str, str]]) -> None:
-        """Take over changed averages, and drop those that are gone."""
+        """Store changed averages, and drop those in `gone`."""
         for key, average in changed.items():
             self.averages.pop(key, None)  # to the end of the order
             self.averages[key] = average
@@ -90,7 +90,7 @@ class Statistics:
 
     @staticmethod
     def counted(job: Job) -> tuple[int, int]:
-        """Return what an ended job adds to the picture API's counts: pictures made, cache hits."""
+        """Return the increments of the picture API's counts for an ended job: pictures made, cache hits."""
         if not makes_pictures(job.workflow.name) or job.state is not State.COMPLETED:
             return 0, 0
         return (0, 1) if job.cache_hit else (1, 0)

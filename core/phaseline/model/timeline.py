@@ -1,6 +1,6 @@
 """A job's phases in time: the current one, the durations of the others, and the skipped ones.
 
-A report costs the same however many phases there are, so their places are looked up and never searched for.
+The cost of a report does not depend on the number of phases: their places are looked up, never searched for.
 """
 
 from copy import copy
@@ -53,7 +53,7 @@ class Timeline:
     def _own(self, index: int) -> Phase:
         """Replace a phase by a copy that only this timeline has; return it."""
         phase = self.phases[index] = copy(self.phases[index])
-        self._reached = max(self._reached, index)  # what is changed does not stay pending
+        self._reached = max(self._reached, index)  # a phase that changes does not stay pending
         return phase
 
     def interrupt(self) -> None:

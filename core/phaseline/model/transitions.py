@@ -1,6 +1,6 @@
-"""The state machine of a job: which events it accepts.
+"""The state machine of a job: the events that it accepts.
 
-`TRANSITIONS` lists the events that each state accepts, and the state that follows. An event outside the table raises
+`TRANSITIONS` lists the events that each state accepts, and the next state. An event outside the table raises
 `IllegalEvent`, an invalid value `InvalidField` or `TooLarge`. A rejected event changes nothing.
 """
 
@@ -57,7 +57,7 @@ _REPORTS: Final[dict[type[Event], State]] = {
 
 _BEGINNINGS: Final[dict[type[Event], State]] = {JobQueued: State.QUEUED, JobStarted: State.ACTIVE}
 
-# A queued job has no phases yet, and another job_queued moves it.
+# A queued job has no phases yet; another job_queued changes its position.
 _IN_QUEUE: Final[dict[type[Event], State]] = _BEGINNINGS | {
     PhotoInfo: State.QUEUED,
     OrderTaken: State.QUEUED,
@@ -86,9 +86,9 @@ TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
         JobDismissed: State.STALLED,
         OrderGiven: State.STALLED,
     },
-    # One that was lost in its queue has a row of its own; see `accepted`.
+    # A job that was lost in its queue has a separate row; see `accepted`.
     State.LOST: _REPORTS | _BEGINNINGS | {JobResumed: State.ACTIVE, JobDismissed: State.LOST},
-    # An ended job takes no more reports, but its id may be queued or started again.
+    # An ended job accepts no more reports, but its id may be queued or started again.
     State.COMPLETED: _BEGINNINGS | {JobDismissed: State.COMPLETED},
     State.FAILED: _BEGINNINGS | {JobDismissed: State.FAILED},
     State.CANCELLED: _BEGINNINGS | {JobDismissed: State.CANCELLED},
@@ -100,12 +100,12 @@ def accepted(job: "ReportedJob") -> dict[type[Event], State]:
     return _LOST_IN_QUEUE if job.state is State.LOST and job.waits is not None else TRANSITIONS[job.state]
 
 
-def check(job: "ReportedJob", event: Event) -> State:  # noqa: C901 - one case an event
+def check(job: "ReportedJob", event: Event) -> State:  # noqa: C901 - one case per event
     """Return the state that `event` would lead to; change nothing.
 
     Raises:
         IllegalEvent: The job's state does not allow the event.
-        TakesNoOrders: The job's worker doesn't take the order; also WorkerGone and OrderPending.
+        TakesNoOrders: The job's worker does not accept the order; also WorkerGone and OrderPending.
         InvalidField: The fixed workflow has no such phase, or a value is out of range.
         TooLarge: The job's `photo_info` would exceed its size limit.
     """

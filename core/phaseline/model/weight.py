@@ -1,4 +1,4 @@
-"""The memory that JSON from reporters takes once it is decoded."""
+"""Estimate the memory that JSON from reporters takes after decoding."""
 
 from typing import Final
 
@@ -13,9 +13,9 @@ _DICT: Final = 184
 
 
 def weight(document: bytes) -> int:
-    """Return at most how many bytes the values of a JSON document take in memory, roughly.
+    """Return an approximate upper bound of the bytes that the values of a JSON document take in memory.
 
-    A document such as `[[],[]]` takes twenty times its size. Commas within texts count as values too.
+    A document such as `[[],[]]` takes twenty times its size. Commas within texts are counted as values, too.
     """
     values = document.count(b",") + document.count(b":") + document.count(b"[")
     return len(document) + _VALUE * values + (_VALUE + _DICT) * document.count(b"{")

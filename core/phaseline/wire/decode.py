@@ -1,4 +1,4 @@
-"""Decoding of clients' messages: typed, limited in size, cleaned. Each error names the field and what is allowed."""
+"""Decode clients' messages: typed, limited in size, cleaned. Each error names the field and the allowed values."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ def decode_client(frame: bytes | str, max_bytes: int, max_depth: int = MAX_DEPTH
 
 
 def decode_arrays(frames: Sequence[str], max_bytes: int, max_depth: int = MAX_DEPTH) -> list[ClientMessage] | None:
-    """Return the messages of frames that are arrays; much faster than to decode each separately. See `decode_frames`.
+    """Return the messages of frames that are arrays; much faster than decoding each separately. See `decode_frames`.
 
     Returns:
         None if any frame is not an array, or if any message is invalid or needs cleaning.
@@ -66,10 +66,10 @@ def decode_arrays(frames: Sequence[str], max_bytes: int, max_depth: int = MAX_DE
 
 
 def decode_frames(frames: Sequence[str], max_bytes: int, max_depth: int = MAX_DEPTH) -> list[ClientMessage] | None:
-    """Return the message of each frame; faster than to decode each separately.
+    """Return the message of each frame; faster than decoding each separately.
 
-    The frames are joined by newlines. A newline can't be in a string, and a value that begins can't follow one that
-    ends without a comma, so a message can't reach from one frame into the next. If there are as many messages as
+    The frames are joined by newlines. A newline can't be in a string, and two values need a comma between them, so no
+    message can span two frames. If there are as many messages as
     frames, each frame is one.
 
     Returns:
@@ -111,7 +111,7 @@ def _at_once(
 
 
 def _check(value: object, document: bytes) -> None:
-    """Check what msgspec can't; the searches of the bytes rule most documents out."""
+    """Make the checks that msgspec can't; searches of the bytes rule out most documents."""
     if b"\\" in document:
         check_lines(value)
     if b'"percent"' in document:
@@ -164,7 +164,7 @@ def _bounded(frame: bytes | str, max_bytes: int, max_depth: int) -> bytes:
 def _is_flat(document: bytes, max_depth: int, outer: int = 0) -> bool:
     """Return whether JSON is nested at most `max_depth` deep; False also if unclear, as with brackets in strings.
 
-    If it has no more brackets than `outer`, none is more than 2 deep, which is always allowed.
+    If it has no more brackets than `outer`, no value is more than 2 deep, which is always allowed.
     """
     if document.count(b"{") + document.count(b"[") <= max(max_depth, outer):
         return True
@@ -212,7 +212,7 @@ def _decode(decoder: "msgspec.json.Decoder[T]", kind: Any, document: bytes) -> T
 def _decode_again(problem: str, kind: Any, document: bytes) -> Any:
     """Decode a document that failed because of `problem` leniently; raise the error if it still fails.
 
-    Each message of an array is decoded by itself, so that the time does not grow with the square of their number.
+    Each message of an array is decoded separately; otherwise the time would grow with the square of their number.
     """
     value = _any(document)
     if get_origin(kind) is not list or not isinstance(value, list):
@@ -224,7 +224,7 @@ def _decode_again(problem: str, kind: Any, document: bytes) -> Any:
 def _convert(value: Any, kind: Any, problem: str | None, number: int | None = None) -> Any:
     """Return `value` as a `kind`, reading [] as {}, and a progress that a rounding error moved out of 0 to 100.
 
-    Lua encoders write [] for both, as the empty table is the same.
+    Lua encoders write [] for both, because their empty table is the same.
     """
     while True:
         if problem is not None and not _mended(value, problem):

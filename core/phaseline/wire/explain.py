@@ -1,4 +1,4 @@
-"""Errors for rejected documents: msgspec's error texts, completed with the value and what is allowed."""
+"""Errors for rejected documents: msgspec's error texts, with the value and the allowed values added."""
 
 import re
 from math import isinf

@@ -1,4 +1,4 @@
-"""The load of a machine, as its reporters send it. It is no event of a job, and not kept in the log."""
+"""The load of a machine, as its reporters send it. It is not an event of a job, and not stored in the log."""
 
 from typing import Annotated, Final
 
@@ -17,7 +17,7 @@ _Percent = Annotated[float, Meta(ge=0, le=100, description="a number from 0 to 1
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
-    """A graphics processor: its use in percent, and its memory in bytes; null for what is unknown."""
+    """A graphics processor: its use in percent, and its memory in bytes; null for unknown values."""
 
     name: Annotated[str, one_line(0, 60)] = ""
     use: _Percent | None = None
@@ -26,7 +26,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="host_status"):
-    """The load of a machine; null for what is unknown.
+    """The load of a machine; null for unknown values.
 
     Attributes:
         host: The machine, by the name that its jobs have as `host`.

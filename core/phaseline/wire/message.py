@@ -51,7 +51,7 @@ _WITH_SNAPSHOT: Final = (
 
 
 class CompletedStage(msgspec.Struct, frozen=True):
-    """A completed phase of a job, and its result; null if the results together were too large to keep."""
+    """A completed phase of a job, and its result; null if the results together were too large to store."""
 
     stage: str
     completed_at: str

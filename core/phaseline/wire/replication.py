@@ -1,7 +1,7 @@
 """The log as a server sends it to its mirrors: over a WebSocket, in answer to `Follow`.
 
-A mirror gets the messages as they are stored, and the record and the estimate of each job that they are about. Both
-sides are servers, so this is no interface for other programs: records are `phaseline.model.record`'s.
+A mirror receives the messages as they are stored, and the record and the estimate of each of their jobs. Both sides
+are servers, so this is not an interface for other programs: the records are those of `phaseline.model.record`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,10 +36,11 @@ _LOG_VERSION: Final = 1
 
 
 class Follow(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="follow"):
-    """A mirror asks for the log.
+    """A mirror requests the log.
 
     Attributes:
-        since: Everything after this position is wanted. Without it, or if it is not available, the answer begins anew.
+        since: Send everything after this position. Without it, or if it is not available, the answer starts with
+            `LogStart`.
     """
 
     since: Position | None = None
@@ -56,7 +57,7 @@ class SentMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LogStart(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="log_start"):
-    """The mirror begins anew: it drops what it has. `LogJobs` follow, then `LogUpdate`.
+    """The mirror must drop its copy and start again. `LogJobs` frames follow, then `LogUpdate`.
 
     Attributes:
         epoch: The epoch of the log.
@@ -74,13 +75,13 @@ class LogStart(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
 
 class LogJobs(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="log_jobs"):
-    """The records of some jobs; those of later messages may be included already."""
+    """The records of some jobs; they may already include later messages."""
 
     jobs: Sequence[msgspec.Raw]
 
 
 class LogUpdate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="log_update"):
-    """The next messages; none as a sign of life.
+    """The next messages; none in a heartbeat.
 
     Attributes:
         top: The number of the newest message.
@@ -96,7 +97,7 @@ class LogUpdate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
 
 
 class LogProblem(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
-    """The server does not send its log."""
+    """The server rejects the request, or its log is not available."""
 
     error: str = ""
     code: str = ""
@@ -134,7 +135,7 @@ def sent_message(message: Message) -> SentMessage:
 
 
 def stored_message(sent: SentMessage) -> Message:
-    """Return a message that was sent."""
+    """Return a message from the form in which it was sent."""
     channels = channels_of(sent.type, sent.job_id, sent.channel)
     return Message(sent.seq, sent.type, sent.job_id, channels, bytes(sent.payload), sent.channel)
 

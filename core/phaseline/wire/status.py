@@ -33,7 +33,7 @@ _SHORT_BYTES: Final = 2048
 
 
 class StageStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A phase of a job. Times are in seconds; None if not known, or not yet.
+    """A phase of a job. Times are in seconds; None if unknown, or not yet known.
 
     `measured` is false if the time does not measure the work, for example because the server was down meanwhile.
     """
@@ -79,11 +79,10 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A job's full state: the fields of the photo protocol's `job_status` first, then Phaseline's.
 
     `reason` and `silent_seconds` are set for a stalled or lost job, None otherwise. `done`, `total`, `unit` and `rate`
-    (units per second) are those of the current or last phase. `worker` has facts about the process. `queue` is where
-    the job waits or waited, `position` its place and `start_at` its estimated start while it waits. `orders` are those
-    that its worker takes, `pending_orders` those without an answer so far. `shortened` names
-    the fields of which lists and snapshots only have a part, because they are large; the status of a single job has
-    all of them.
+    (units per second) are those of the current or last phase. `worker` has facts about the process. `queue` is the
+    queue in which the job waits or waited; `position` is its place and `start_at` its estimated start while it waits.
+    `orders` are those that its worker accepts, `pending_orders` those without an answer so far. Lists and snapshots
+    have only a part of large fields, and `shortened` names these; the status of a single job is complete.
     """
 
     job_id: str
@@ -281,7 +280,7 @@ def join_statuses(
     """Return the message with the state of all jobs.
 
     Args:
-        statuses: What `encode_status` returns of each job.
+        statuses: The result of `encode_status` for each job.
         position: The stream's position at this state; the messages after it follow.
         wall_ns: Wall-clock time of the snapshot.
         recovered: False if a client asked to resume but its position is not available; None if it didn't ask.
