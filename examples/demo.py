@@ -3,8 +3,8 @@
 In a terminal, the TUI opens; otherwise, each change of phase is printed as a line. The results are in `demo/`, or in
 the directory that is given as an argument. The server listens on a free port, so a running server is not affected.
 
-PHOTOS=folder: process the photos in this folder. [generated photos, one of them broken]
-PICTURE_SIZE=256x256: size of the pictures; generated photos are smaller, too, so the demo takes a tenth of the time.
+- PHOTOS=folder: process the photos in this folder. [generated photos, one of them broken]
+- PICTURE_SIZE=256x256: use this size, and smaller generated photos, so that the demo takes a tenth of the time.
 """
 
 import json

@@ -51,8 +51,7 @@ finish() {
   if ((code == 0)); then
     report complete "{\"job_id\": \"$job\", \"success\": true, \"result\": {\"files\": $done}}"
   else
-    report complete "{\"job_id\": \"$job\", \"success\": false, \"result\": {\"error\": $(text "${command:-the script}
-    failed with exit code $code")}}"
+    report complete "{\"job_id\": \"$job\", \"success\": false, \"result\": {\"error\": $(text "${command:-the script} failed with exit code $code")}}"
   fi
 }
 

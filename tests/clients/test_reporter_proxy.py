@@ -1,4 +1,4 @@
-"""A reporter behind a proxy that passes no WebSockets: its reports go by HTTP."""
+"""A reporter behind a proxy that blocks WebSockets: its reports are sent by HTTP."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ async def test_reports_go_by_http_through_a_proxy_without_websockets(
         status = await job_status(server.url, "a")
     assert (status["state"], status["photo_info"]["n"]) == ("completed", 299)
     assert [each["stage"] for each in status["stages_completed"]] == ["load"]
-    assert "doesn't pass WebSockets; reports go by HTTP" in caplog.text
+    assert "blocks WebSockets; reports are sent by HTTP" in caplog.text
     assert caplog.text.count("doesn't pass") == 1
 
 

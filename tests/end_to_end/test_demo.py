@@ -80,7 +80,7 @@ def test_through_a_pipe_the_demo_prints_each_change_of_phase_and_the_folder_of_t
     assert sum("already stored" in line for line in lines) == 1
     assert len(list((tmp_path / "output").glob("*/annotated/*.png"))) == 5
     # The first round is named, and gives the main one its estimates.
-    assert lines[0].startswith("First, a quick round ")
+    assert lines[0].startswith("First, two photos ")
     assert any("brisk" in line and " s left" in line for line in lines)
     *_, place, _, start, run, watch = lines
     assert str(tmp_path / "output") in place

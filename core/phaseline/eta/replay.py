@@ -1,7 +1,7 @@
 """The model behind the interface for replaying traces: see `phaseline.eta.backtest.Replayable`.
 
-`Model` describes each moment to the engine. `Live` drives what a server drives: a job, its events, and the estimates
-in between. Both must have the same scores; otherwise users see other estimates than those that were measured.
+`Model` describes each moment to the engine. `Live` drives what a server drives: a job, its events, and the estimates in
+between. Both must have the same scores; otherwise users see other estimates than those that were measured.
 """
 
 from collections.abc import Iterator, Sequence

@@ -66,8 +66,8 @@ def listed_ms(box: Box, exponent: float, crowd: float) -> float:
     """Return the time in milliseconds until all jobs have ended when the slots take them in order.
 
     Each job's time is converted to work: the time that it takes alone. A new job's estimate is based on earlier runs,
-    which met `crowd` jobs. As the job proceeds, it is based more and more
-    on the job's own pace, beside the jobs that are active now.
+    which met `crowd` jobs. As the job proceeds, it is based more and more on the job's own pace, beside the jobs that
+    are active now.
 
     Args:
         box: The jobs.

@@ -19,7 +19,7 @@ def checked_timeout(flush_timeout: float) -> float:
 
 
 def checked_size(spool: int) -> int:
-    """Return the number of reports to keep."""
+    """Return the number of reports to store."""
     checked = count_of((), spool)
     if checked < 1:
         raise ConfigError(f"spool is {shown(spool)}; allowed: a number of reports, 1 or more")

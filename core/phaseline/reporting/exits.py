@@ -1,6 +1,6 @@
-"""The reason why a program ends. A loop's generator can't see it, as it is closed without the exception.
+"""Find the reason why a program ends. A loop's generator can't see it, because it is closed without the exception.
 
-An uncaught exception is in `sys.last_exc` (`sys.last_value` before Python 3.12) when atexit runs. Python does not keep
+An uncaught exception is in `sys.last_exc` (`sys.last_value` before Python 3.12) when atexit runs. Python does not store
 a SystemExit, so `watch_exits` replaces `sys.exit` with a function that records it and otherwise does the same.
 """
 
@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 
 __all__ = ["exiting", "is_break", "reason_of_end", "watch_exits"]
 
-_BREAKS: Final = frozenset({"POP_TOP", "POP_ITER"})  # how Python 3.11 to 3.13, and later, drop a loop's iterator
+_BREAKS: Final = frozenset({"POP_TOP", "POP_ITER"})  # for dropping a loop's iterator in Python 3.11 to 3.13, and later
 _LONGEST_S: Final = 1.0
 
 _noted: "dict[int, tuple[SystemExit, float]]" = {}  # by thread
@@ -32,7 +32,7 @@ def watch_exits() -> None:
             plain(status)
         except SystemExit as error:
             _noted.clear()
-            # A copy, as the traceback of the original would keep its frames' objects alive.
+            # A copy, because the traceback of the original would keep its frames' objects alive.
             _noted[threading.get_ident()] = (SystemExit(error.code), time.monotonic())
             raise
 
@@ -47,8 +47,8 @@ def exiting() -> SystemExit | None:
 
 
 def reason_of_end() -> BaseException | None:
-    """Return what ends the program, at its end: an uncaught exception, an exit, or None."""
-    # In a child of multiprocessing the exception is still being handled.
+    """Return the reason why the program ends: an uncaught exception, an exit, or None. Call it at the end."""
+    # In a child of multiprocessing, the exception is still being handled.
     uncaught: BaseException | None = sys.exc_info()[1] or getattr(sys, "last_exc", None)
     uncaught = uncaught or getattr(sys, "last_value", None)
     while isinstance(uncaught, BaseExceptionGroup) and len(uncaught.exceptions) == 1:

@@ -1,4 +1,4 @@
-"""The load of this machine: load average, memory, and graphics processors, read from what the system shows as text.
+"""The load of this machine: load average, memory and graphics processors, parsed from the system's text output.
 
 Pure: the background thread reads the files and runs `nvidia-smi`.
 """
@@ -21,7 +21,7 @@ _WHOLE: Final = 100.0
 
 
 def host_load(read: Callable[[str], str], processors: int | None) -> dict[str, Any]:
-    """Return what is known of the load average and the memory, in the fields of `host_status`.
+    """Return the known figures of load average and memory, in the fields of `host_status`.
 
     Args:
         read: Returns the text of a file, or raises OSError.
@@ -48,7 +48,7 @@ def _memory(text: str) -> dict[str, int]:
 
 
 def gpus(text: str) -> list[dict[str, Any]]:
-    """Return the graphics processors in the output of `GPU_QUERY`; what is not a number there is left out."""
+    """Return the graphics processors in the output of `GPU_QUERY`; leave out values that are not numbers."""
     found: list[dict[str, Any]] = []
     for line in text.splitlines()[:_MOST_GPUS]:
         cells = [cell.strip() for cell in line.split(",")]

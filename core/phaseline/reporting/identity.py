@@ -1,4 +1,4 @@
-"""What a reporter says about its process and its machine."""
+"""The facts that a reporter sends about its process and its machine."""
 
 import os
 from collections.abc import Collection
@@ -18,14 +18,14 @@ _VARIABLE: Final = "PROGRESS_FACTS"
 
 
 class Identity:
-    """The process and the machine of a reporter, as far as the user lets it be known.
+    """The facts about a reporter's process and machine that the user allows to be sent.
 
     Attributes:
         host: The name of the machine, or "".
     """
 
     def __init__(self, host: object, *, wanted: Collection[str] | bool | None, strict: bool) -> None:
-        """Let the `wanted` facts be known; `host` names the machine instead of its host name.
+        """Allow the `wanted` facts to be sent; `host` replaces the system's host name.
 
         Raises:
             ConfigError: An unknown fact is wanted. One in PROGRESS_FACTS is only logged, unless `strict`; then none are
@@ -55,7 +55,7 @@ class Identity:
         return self._known[1]
 
     def _read(self, process: "Process | None") -> dict[str, Any]:
-        # Imported here, as a program that imports this module may never report.
+        # Imported here, because a program that imports this module may never report.
         from phaseline.reporting.worker_facts import this_process, worker_facts  # noqa: PLC0415
 
         try:

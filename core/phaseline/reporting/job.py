@@ -52,7 +52,7 @@ class JobReporter:
     """
 
     def __init__(self, reporter: "Reporter", started: JobStarted, handlers: Handlers | None = None) -> None:
-        """Create a job of `reporter` that starts with the event `started`, and takes orders with `handlers`."""
+        """Create a job of `reporter` that starts with the event `started`, and handles orders with `handlers`."""
         self.job_id = started.job_id
         self.cancelled = False
         self._reason = ""
@@ -147,7 +147,7 @@ class JobReporter:
         self._reporter.report(JobFailed(job_id=self.job_id, result=result))
 
     def cancel(self, reason: str) -> None:
-        """End the job as cancelled; call it once, as `end`."""
+        """End the job as cancelled; call it once, like `end`."""
         self._reporter.attend(self.job_id, {})
         self._reporter.watch(self.job_id, None)
         self._reporter.report(JobCancelled(job_id=self.job_id, reason=text_of(reason)))
@@ -227,8 +227,8 @@ class JobReporter:
     def track(self, items: Iterable[T], *, phase: str, total: int | None = None, unit: str = "") -> Iterator[T]:
         """Yield the items and report how many are done.
 
-        The loop only counts. The background thread reads the count ten times a second while it is connected, so an
-        iteration costs less than reading a clock.
+        The loop itself only counts. The background thread reads the count ten times a second while it is connected, so
+        an iteration costs less than reading a clock.
 
         Args:
             items: Any iterable.
@@ -241,7 +241,7 @@ class JobReporter:
 
         def sample() -> Sample:
             percent = min(100.0, 100 * done / whole) if whole > 0 else None
-            # The text is for subscribers that know the photo protocol only.
+            # The text is for subscribers that only know the photo protocol.
             return phase, percent, f"{done} of {whole}" if whole > 0 else str(done), done, whole or None, unit
 
         self.report_sample(sample())
@@ -261,7 +261,7 @@ class JobReporter:
             self.report_sample(sample())
 
     def report_sample(self, sample: Sample) -> None:
-        """Report what a function given to `watch` returns."""
+        """Report the result of a function given to `watch`."""
         event = progress_event(self.job_id, *sample)
         self.progress(
             event.progress, event.text, phase=event.phase, done=event.done, total=event.total, unit=event.unit
@@ -287,7 +287,7 @@ class JobReporter:
         self._result |= data
 
     def watch(self, sample: Callable[[], Sample | None] | None) -> Callable[[], Sample | None] | None:
-        """Sample the progress with `sample`; see `Reporter.watch`."""
+        """Sample the job's progress with `sample`; see `Reporter.watch`."""
         return self._reporter.watch(self.job_id, sample)
 
 

@@ -1,4 +1,4 @@
-"""Loops within loops: the inner ones are steps of the outer one, which reports the progress of both."""
+"""Nested loops: the inner ones are steps of the outer one, which reports the progress of both."""
 
 import os
 import weakref
@@ -10,7 +10,7 @@ __all__ = ["Loop", "Nest"]
 
 
 class Loop(Protocol):
-    """A loop with a count, as this module needs it."""
+    """The parts of a loop with a count that this module needs."""
 
     n: Any
     total: Any
@@ -18,24 +18,24 @@ class Loop(Protocol):
 
 
 _Reference = Callable[[], Loop | None]
-# Of a thread, and of a task of asyncio or Trio.
+# The innermost loop of a thread, or of a task of asyncio or Trio.
 _innermost: Final[ContextVar[_Reference]] = ContextVar("_innermost", default=lambda: None)
 
 
 class Nest:
     """The place of one loop among others: the loop around it, and the steps within its present iteration.
 
-    The steps of an iteration are expected to have as many items as those of the iteration before.
+    An iteration's steps are expected to have as many items as those of the iteration before.
 
     Attributes:
-        entered: Whether the loop surrounds the code that runs now, so that others that begin there are its steps.
+        entered: Whether the loop surrounds the running code, so that loops that begin there are its steps.
         outer: The loop of which this one is a step, or None.
-        step: The step that runs now, or None.
-        done: The number of items in the steps of this iteration that are over.
+        step: The current step, or None.
+        done: The number of items in the finished steps of this iteration.
     """
 
     def __init__(self, loop: Loop, takes_steps: Callable[[Loop], bool] | None) -> None:
-        """Begin `loop`; it is a step of the innermost loop that is entered, if `takes_steps` is true of that one."""
+        """Begin `loop`, as a step of the innermost entered loop if `takes_steps` returns true for that one."""
         self.entered = False
         self.outer: Loop | None = None
         self._process = os.getpid()  # a forked child reports for itself
@@ -51,7 +51,7 @@ class Nest:
         _innermost.set(self._loop)
 
     def is_around(self) -> bool:
-        """Return whether the loop surrounds the code that runs now, in this process."""
+        """Return whether the loop surrounds the running code, in this process."""
         return self.entered and self._process == os.getpid()
 
     def begin(self, step: Loop, n: Any) -> None:
@@ -81,7 +81,7 @@ class Nest:
             whole += _number(step.total)
         whole = max(whole, self._before)
         if whole > 0:
-            # It must not fall when the first iteration turns out to have more steps.
+            # The part must not fall if the first iteration turns out to have more steps.
             self._part = min(1.0, max(self._part, done / whole))
         return self._part
 

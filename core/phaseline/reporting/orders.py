@@ -1,4 +1,4 @@
-"""The orders that a worker takes: cancel, pause and resume."""
+"""The orders that a worker accepts: cancel, pause and resume."""
 
 from collections.abc import Callable
 
@@ -15,12 +15,12 @@ Handlers = dict[OrderKind, OrderHandler]
 def handlers_of(
     on_cancel: OrderHandler | None, on_pause: OrderHandler | None, on_resume: OrderHandler | None
 ) -> Handlers:
-    """Return the handlers that are given; a job that can't be resumed is not paused either."""
+    """Return the given handlers; a job without a handler for resuming can't be paused either."""
     handlers: Handlers = {}
     if on_cancel is not None:
         handlers["cancel"] = on_cancel
     if on_pause is not None and on_resume is not None:
         handlers |= {"pause": on_pause, "resume": on_resume}
     elif on_pause is not None or on_resume is not None:
-        warn("the job takes no order to pause: give both on_pause and on_resume")
+        warn("the job accepts no orders to pause: only one of on_pause and on_resume was given; pass both")
     return handlers

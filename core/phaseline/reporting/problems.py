@@ -23,7 +23,7 @@ class Problems:
     """
 
     def __init__(self, spool: int) -> None:
-        """Start without problems, for a reporter that keeps `spool` reports."""
+        """Start without problems, for a reporter that stores `spool` reports."""
         self.rejection: Refused | None = None
         self._spool = spool
         self._warned = Warned()
@@ -34,7 +34,7 @@ class Problems:
             warn("%s", text)
 
     def invalid(self, report: Event | dict[str, Any], error: Exception) -> Record | None:
-        """Log that a report is invalid. Return what to report instead: a start or an end without the invalid part.
+        """Log that a report is invalid. Return a replacement: a start or an end without the invalid part.
 
         Raises:
             PhaselineError: That is invalid, too.
@@ -65,8 +65,8 @@ class Problems:
         Args:
             job_ids: The jobs of the reports.
             url: The server's address.
-            directory: The directory that keeps them, or None.
-            problem: Why the directory does not keep them, or "".
+            directory: The directory that stores them, or None.
+            problem: Why the directory does not store them, or "".
         """
         jobs = list(dict.fromkeys(job_ids))
         named = ", ".join(f"{job_id!a}" for job_id in jobs[:_MOST_NAMED]) + (", …" if len(jobs) > _MOST_NAMED else "")

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
-__all__ = ["Mindful", "before_end", "finish_in_child", "mind"]
+__all__ = ["ForkAware", "before_end", "finish_in_child", "watch_process"]
 
 
-class Mindful(Protocol):
-    """The methods of a reporter that this module calls."""
+class ForkAware(Protocol):
+    """A reporter with the methods that this module calls."""
 
     flush_timeout: float
 
@@ -27,12 +27,12 @@ class Mindful(Protocol):
         ...
 
 
-_reporters: "Final[weakref.WeakSet[Mindful]]" = weakref.WeakSet()
+_reporters: "Final[weakref.WeakSet[ForkAware]]" = weakref.WeakSet()
 _before_end: Final[list[Callable[[], None]]] = []
 _finishing = threading.RLock()
 
 
-def mind(reporter: Mindful) -> None:
+def watch_process(reporter: ForkAware) -> None:
     """Call `reporter` at the end of the interpreter, and after a fork."""
     _reporters.add(reporter)
 
@@ -54,7 +54,7 @@ def finish_in_child() -> None:
 
 def _finish(*, close: bool) -> None:
     """Finish all reporters within the longest of their time-outs."""
-    # SIGTERM may arrive while a child exits by itself; the other thread must finish its messages first.
+    # SIGTERM may arrive while a child exits by itself; the other thread must send its messages first.
     with _finishing:
         began = time.monotonic()
         for act in _before_end:

@@ -1,4 +1,4 @@
-"""Records: reports that are encoded and checked at once, so that later changes of the worker's objects don't matter."""
+"""Records: reports, encoded and checked immediately, so that later changes of the worker's objects have no effect."""
 
 import time
 from datetime import datetime
@@ -36,11 +36,11 @@ class Record(msgspec.Struct):
         phase: The phase, if the event has one.
         body: The message, without the producer.
         number: The producer's number for it; 0 before it has one.
-        order: Rises with each record that is added, and does not change with the number.
+        order: A number that rises with each added record, and does not change with `number`.
         again: Whether it was delivered before, to another server or to one that lost its data.
         bare: Whether it replaces an end that was rejected.
-        follows: Whether the report before it was of progress in the same phase, so that the phase does not begin here.
-        at: When it was reported, in seconds of the monotonic clock.
+        follows: Whether the previous report was progress in the same phase, so that the phase does not begin here.
+        at: Time of the report, in seconds of the monotonic clock.
     """
 
     kind: str
@@ -80,9 +80,9 @@ class Record(msgspec.Struct):
         return self.kind in _ANSWERS
 
     def supersedes(self, before: "Record") -> bool:
-        """Return whether the record `before` is not needed: this one says more, and the phase began earlier still.
+        """Return whether this record makes `before` redundant; set `follows`.
 
-        `before` is the record before this one of the same job.
+        Both are progress in one phase, and `before` is not its first. `before` is the previous record of the same job.
         """
         if not (self.is_progress and before.is_progress and before.phase == self.phase):
             return False
@@ -98,8 +98,8 @@ class Record(msgspec.Struct):
 def encoded(report: Event | dict[str, Any]) -> Record:
     """Return the record of an event, or of a message of the photo protocol.
 
-    It is decoded as the server does, so an invalid value raises here, with the server's error text. The record is as
-    old as the event.
+    It is decoded as on the server, so an invalid value raises here, with the server's error text. The record is as old
+    as the event.
 
     Raises:
         InvalidField: A field is missing, or has a wrong type or value.
@@ -120,7 +120,7 @@ def encoded(report: Event | dict[str, Any]) -> Record:
         body = _encoder.encode(report)
     except Exception:  # noqa: BLE001 - a worker's objects may raise anything
         body = _encode_anything(report)
-    # These fields follow the job's id; quotes within strings are escaped, so nothing else matches.
+    # These fields follow the job's id; quotes within strings are escaped, so there is no other match.
     body = body.replace(_NOBODY, b"", 1)
     if not isinstance(report, dict):
         body = b'%b,"timestamp":"%b"}' % (body[:-1], timestamp(age).encode())
@@ -131,7 +131,7 @@ def encoded(report: Event | dict[str, Any]) -> Record:
     try:
         event = _decoder.decode(body)
     except msgspec.MsgspecError:
-        # The server is lenient about some values; the event has them as it reads them.
+        # The server is lenient about some values; the event has the values that the server reads.
         return encoded(_decode_as_server(body))
     record = Record(event.type, event.job_id, getattr(event, "phase", None), body)
     record.at -= age
@@ -217,7 +217,7 @@ def _with_figures_checked(report: Event | dict[str, Any]) -> Event | dict[str, A
 
 
 def _decode_as_server(body: bytes) -> Event:
-    """Return the event as the server reads it; raise the error with which it would reject `body`."""
+    """Return the event that the server would read; raise the error with which it would reject `body`."""
     from phaseline.wire import decode_client  # noqa: PLC0415 - only needed for unusual or invalid reports
 
     decoded = decode_client(body, _MAX_BODY, _MAX_DEPTH)

@@ -15,7 +15,7 @@ from phaseline.reporting.identity import Identity
 from phaseline.reporting.job import JobReporter
 from phaseline.reporting.orders import Handlers, OrderHandler, handlers_of
 from phaseline.reporting.problems import Problems
-from phaseline.reporting.processes import finish_in_child, mind
+from phaseline.reporting.processes import finish_in_child, watch_process
 from phaseline.reporting.record import Record, encoded
 from phaseline.reporting.starting import start_of
 from phaseline.reporting.values import seconds, text_of
@@ -41,9 +41,9 @@ class Reporter:
                 render(frame)
 
     It is safe to use from any thread, in asyncio and Trio programs, in signal handlers, and across `fork`. A forked
-    child reports for itself; its parent keeps its own undelivered reports. No call waits for the network or raises
-    because of it. While the server is away, reports are kept and later delivered in order; of a phase's progress only
-    the first and the latest. Invalid and rejected reports are logged under `phaseline`, once per job and kind of
+    child reports for itself; undelivered reports stay with its parent. No call waits for the network or raises because
+    of it. While the server is down, reports are stored, and later delivered in order; of a phase's progress, only the
+    first and the latest report. Invalid and rejected reports are logged under `phaseline`, once per job and kind of
     problem.
     """
 
@@ -61,15 +61,15 @@ class Reporter:
         """Create a reporter to `url`; it loads, starts and connects nothing before the first report.
 
         Args:
-            url: `ws://host:port/ws`, or the server's HTTP address; of servers that share a log, several with commas.
+            url: `ws://host:port/ws`, or the server's HTTP address; several with commas for servers that share a log.
                 [PROGRESS_URL, else `ws://127.0.0.1:5100/ws`]
-            spool: Number of reports of up to 1 KiB to keep while the server is away; a larger one counts once more for
-                each full KiB. Starts and ends of jobs are always kept.
+            spool: Number of reports of up to 1 KiB to store while the server is down; a larger one counts once more for
+                each full KiB. Starts and ends of jobs are always stored.
             spool_dir: A directory for undelivered reports, in case this process dies. The next reporter that uses the
                 directory delivers the reports of dead processes; "" keeps them in memory only. [a directory for this
                 server in `$XDG_STATE_HOME/phaseline/spool`]
             flush_timeout: Maximum time in seconds for which `close` and the end of the interpreter wait for delivery.
-                If no server was reached so far, they wait for one attempt to connect only.
+                If no server was reached so far, they only wait for one attempt to connect.
             strict: Raise errors instead of logging them: an invalid report at once, a report that the server rejected
                 at the next call or at `close`.
             host: The name of this machine in the job's status. [the system's host name]
@@ -90,9 +90,9 @@ class Reporter:
         self._problems = Problems(spool)
         self._background: Background | None = None
         self.brief: BriefDelivery | None = None
-        """Delivers the reports of a process that ends within a moment; set it before the first report."""
+        """Delivers the reports of a process that is about to exit; set it before the first report."""
         self._begin()
-        mind(self)
+        watch_process(self)
 
     def _begin(self) -> None:
         """Start with an empty inbox: initially, and in a forked child."""
@@ -154,11 +154,11 @@ class Reporter:
         return self._inbox.watch(text_of(job_id), sample)
 
     def attend(self, job_id: str, handlers: Handlers) -> None:
-        """Take the orders of a job with `handlers`, which the background thread calls; with none, take no more."""
+        """Accept orders for a job with `handlers`, which the background thread calls; without any, stop accepting."""
         self._side.attend(job_id, handlers)
 
     def _start(self) -> None:
-        # Imported here, as a program that imports this module may never report.
+        # Imported here, because a program that imports this module may never report.
         from phaseline.reporting.delivery.background import Background, Spooling  # noqa: PLC0415
 
         with self._starting:
@@ -208,11 +208,11 @@ class Reporter:
             series: A name for jobs of the workflow that take about equally long.
             info: Metadata of the item that the job processes.
             job_id: The job's id. [the name with a random suffix]
-            worker: Facts about the process that does the work, if it is another. [this process, by `worker_facts`]
-            age: For how many seconds the work has been going on already, at most a week.
+            worker: Facts about the process that does the work, if it is another one. [this process, by `worker_facts`]
+            age: The time in seconds since the work began, at most a week. [0]
             on_cancel: Carries out an order to cancel the job; its argument is the user's reason. The background thread
-                calls it, so it must not block: let it set an event that the work checks. An exception refuses the
-                order with its text. Without it, the job takes no such order.
+                calls it, so it must not block: let it set an event that the work checks. An exception refuses the order
+                with its text. Without it, the job accepts no such order.
             on_pause: Carries out an order to pause, likewise; only with `on_resume`.
             on_resume: Carries out an order to resume.
         """

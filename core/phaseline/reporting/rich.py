@@ -27,7 +27,8 @@ def follow(progress: Progress, job: JobReporter) -> Iterator[Progress]:
     """Report the tasks of `progress` as phases of `job` for the duration of the block.
 
     A task's first description names its phase. A job is in one phase at a time, so of several concurrent tasks the
-    first is reported until it is finished. The background thread reads the tasks, visible or not, at no cost to them.
+    first is reported until it is finished. The background thread reads the tasks, visible or not; updating them costs
+    no more than without it.
     """
     tasks = _Tasks(progress, job)
     outer = job.watch(tasks.sample)

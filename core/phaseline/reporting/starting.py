@@ -1,4 +1,4 @@
-"""The start of a job, from what a worker passes."""
+"""Create the start of a job from a worker's arguments."""
 
 import os
 from typing import Any, Final
@@ -21,7 +21,7 @@ def start_of(name: object, given: dict[str, Any], host: str, worker: Any, handle
         given: The arguments `phases`, `workflow`, `series`, `info`, `job_id` and `age` of `Reporter.job`.
         host: The name of this machine.
         worker: Facts about the process.
-        handlers: The orders that the worker takes.
+        handlers: The orders that the worker accepts.
     """
     line, job_id = name_of(name, "job", _LONGEST), given["job_id"]
     return JobStarted(

@@ -6,7 +6,7 @@
         render(frame)
 
 Such a bar is a job. With `tqdm(frames, job=job, phase="render")` it is a phase of an existing job. A bar within the
-loop of another, such as the batches of an epoch, is a step of that one, and no job.
+loop of another, such as the batches of an epoch, is a step of that one, not a job.
 
 The bar's own job fails if an exception leaves its loop and ends the program, or if the program calls `sys.exit` with an
 error. It is cancelled if the loop is left early in another way. That includes an exception that is caught outside of
@@ -37,11 +37,11 @@ from phaseline.reporting.values import name, text_of
 
 __all__ = ["tqdm", "trange"]
 
-# Seconds. A bar learns of the exception that left its loop only if that ends the program; it waits this long for it.
+# Seconds. A bar only sees the exception that left its loop if that ends the program; it waits this long for it.
 _LONGEST_UNWINDING_S: Final = 1.0
 
 
-class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one that is called so, and has no types
+class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - replaces an untyped class of this name
     """A bar of tqdm that is also reported as a job's progress.
 
     The background thread reads the bar's count, so an iteration costs as much as with tqdm. A bar with `disable=True`
@@ -123,7 +123,7 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
         return shown
 
     def __enter__(self) -> Self:
-        """Return the bar; others that begin in the block are its steps."""
+        """Return the bar; bars that begin in the block are its steps."""
         self.nest.entered = True
         entered: Self = super().__enter__()
         return entered
@@ -156,7 +156,7 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
 
     def _leave(self, *, by_break: bool) -> None:
         """End the job of a bar whose loop was left early."""
-        self.nest.end()  # now, as the program may begin the next loop before the job ends
+        self.nest.end()  # now, because the program may begin the next loop before the job ends
         error = exiting()
         if by_break or error is not None:
             self._end(error)

@@ -1,4 +1,4 @@
-"""Values that a worker passes, made valid where their meaning is clear: a report never raises in its worker.
+"""Make the values that a worker passes valid if their meaning is clear: a report never raises in its worker.
 
 A name that is a number becomes text, and None becomes an empty text. A value without a clear meaning stays as it is,
 so that the check of the whole report rejects it with an error that shows it.
@@ -35,7 +35,7 @@ def name(value: object, default: str, most: int = 100) -> str:
 
 
 def names(values: object, most: int) -> tuple[str, ...]:
-    """Return at most `most` names; a single text is one name, and what can't be iterated has none."""
+    """Return at most `most` names; a single text is one name, and a value that can't be iterated has none."""
     if isinstance(values, str):
         values = (values,)
     if not isinstance(values, Iterable):
@@ -52,7 +52,7 @@ def names(values: object, most: int) -> tuple[str, ...]:
 
 
 def facts(value: object) -> Any:
-    """Return a copy of a dict, as the worker may change its own; None as an empty dict, anything else unchanged."""
+    """Return a dict as a copy, which the worker can't change; None as an empty dict, anything else unchanged."""
     if isinstance(value, dict):
         return dict(value)
     return {} if value is None else value

@@ -1,6 +1,6 @@
 """Facts about the process of a worker: its command, user and folder. Secrets in its command are hidden.
 
-Imported at the first job, as a program that imports the reporter may never report.
+Imported at the first job, because a program that imports the reporter may never report.
 """
 
 import os
@@ -19,7 +19,7 @@ _LONGEST_NAME: Final = 100
 
 
 class Process(NamedTuple):
-    """A process as the system sees it; empty texts and 0 stand for what is unknown."""
+    """The system's data on a process; empty texts and 0 mean unknown."""
 
     argv: Sequence[str] = ()
     user: str = ""
@@ -94,7 +94,7 @@ def command_line(argv: tuple[str, ...]) -> str:
 
 
 def _line(text: str, most: int = _LONGEST_NAME) -> str:
-    """Return a text on one line, of at most `most` characters, that no terminal acts on."""
+    """Return a text on one line, of at most `most` characters, without terminal control characters."""
     if text.isascii() and text.isprintable():
         return text if len(text) <= most else f"{text[: most - 1]}…"
     from phaseline.text import one_line  # noqa: PLC0415 - as above
@@ -103,5 +103,5 @@ def _line(text: str, most: int = _LONGEST_NAME) -> str:
 
 
 def _quoted(word: str) -> str:
-    """Return a word as a shell would need it, so that its borders can be seen."""
+    """Return a word quoted for a shell, so that its boundaries are visible."""
     return word if word and not any(mark in word for mark in " \"'") else "'" + word.replace("'", "'\\''") + "'"

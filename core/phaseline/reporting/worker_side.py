@@ -1,4 +1,4 @@
-"""The worker's side of a reporter's connection: what the background thread brings from the server."""
+"""The worker's side of a reporter's connection: it handles the problems and orders that the server sends."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ class WorkerSide:
     """Records the server's problems with reports, and calls the handlers of orders, each order once."""
 
     def __init__(self, problems: Problems, inbox: Inbox) -> None:
-        """Record in `problems`, and put the answers to orders into `inbox`."""
+        """Record problems in `problems`, and put the answers to orders into `inbox`."""
         self._problems = problems
         self._inbox = inbox
         self._jobs: dict[str, Handlers] = {}
@@ -30,7 +30,7 @@ class WorkerSide:
         self._warned = Warned()
 
     def attend(self, job_id: str, handlers: Handlers) -> None:
-        """Take the orders of a job with `handlers`; with none, take no more."""
+        """Accept orders for a job with `handlers`; without handlers, accept no more."""
         if handlers:
             self._jobs[job_id] = handlers
         else:
@@ -52,7 +52,7 @@ class WorkerSide:
         self._received[order_id] = None
         if len(self._received) > _MOST_REMEMBERED:
             del self._received[next(iter(self._received))]
-        # The handler may let another thread end the job at once: its end follows the answer.
+        # The handler may make another thread end the job immediately: the end must follow the answer.
         place = self._inbox.place()
         answer = self._carry_out(job_id, order_id, kind, handlers.get(kind), reason)
         self._inbox.insert(encoded(answer), place)

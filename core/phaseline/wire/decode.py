@@ -69,8 +69,7 @@ def decode_frames(frames: Sequence[str], max_bytes: int, max_depth: int = MAX_DE
     """Return the message of each frame; faster than decoding each separately.
 
     The frames are joined by newlines. A newline can't be in a string, and two values need a comma between them, so no
-    message can span two frames. If there are as many messages as
-    frames, each frame is one.
+    message can span two frames. If there are as many messages as frames, each frame is one.
 
     Returns:
         None if any frame is invalid or needs cleaning, or is not an object; the caller then decodes each separately.

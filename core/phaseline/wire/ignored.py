@@ -1,7 +1,7 @@
 """The fields of a report that the server does not understand, for its answer.
 
-msgspec silently ignores unknown fields. A second decoder of the same fields rejects them; it builds no values,
-so it takes a third of the time of the first. Only a document that it rejects is searched for the names.
+msgspec silently ignores unknown fields. A second decoder of the same fields rejects them; it builds no values, so it
+takes a third of the time of the first. Only a document that it rejects is searched for the names.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """The log as a server sends it to its mirrors: over a WebSocket, in answer to `Follow`.
 
-A mirror receives the messages as they are stored, and the record and the estimate of each of their jobs. Both sides
-are servers, so this is not an interface for other programs: the records are those of `phaseline.model.record`.
+A mirror receives the messages as they are stored, and the record and the estimate of each of their jobs. Both sides are
+servers, so this is not an interface for other programs: the records are those of `phaseline.model.record`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,8 @@
 """The mixture model of a run: each component's distribution of every phase.
 
 For each phase, a component has a mean log length (`centre`), its standard deviation (`scatter`) and the probability of
-a skip (`skip`). For the whole run, it has the deviation of the run's speed (`speed`) and a weight (`log_weight`).
-All of this but the effect of the covariates is the same for all runs of a series: a `Blend`, which `Mixture`s share.
+a skip (`skip`). For the whole run, it has the deviation of the run's speed (`speed`) and a weight (`log_weight`). All
+of this but the effect of the covariates is the same for all runs of a series: a `Blend`, which `Mixture`s share.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Covariates: facts from the reporter that may affect a job's duration, as columns of numbers.
 
-Numbers become `sign(x) log(1 + |x|)`, so that a slope is a power law; texts and booleans become a 0/1 column for
-each of 2 to 8 values that occurred twice. All else is ignored, and everything is bounded.
+Numbers become `sign(x) log(1 + |x|)`, so that a slope is a power law; texts and booleans become a 0/1 column for each
+of 2 to 8 values that occurred twice. All else is ignored, and everything is bounded.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """An active run: the weights of its components after its finished phases, and the remaining time.
 
 With x_p the log length of phase p, component c says x_p ~ N(C_cp + s, H_cp^2) with s ~ N(0, T_c^2), the same for the
-whole run. After finished phases, s has the precision a + 1/T^2 and the mean b / (a + 1/T^2), where a and b sum up
-1/H^2 and (x - C)/H^2 (conjugate normal updating), both faded a little with each phase because the speed changes.
+whole run. After finished phases, s has the precision a + 1/T^2 and the mean b / (a + 1/T^2), where a and b sum up 1/H^2
+and (x - C)/H^2 (conjugate normal updating), both faded a little with each phase because the speed changes.
 """
 
 from bisect import bisect

@@ -257,8 +257,8 @@ class Store:
         """Return the other series that may be similar, the most similar first.
 
         The similarity of two series is overlap * (0.15 + similarity of names)^2. The overlap is Jaccard's index of
-        their
-        phases. The similarity of names is Dice's index of the pairs of adjacent letters in them; 0 between workflows.
+        their phases. The similarity of names is Dice's index of the pairs of adjacent letters in them; 0 between
+        workflows.
         """
         asked = (key, tuple(names), self.changes)
         if self._liked[0] != asked:

@@ -36,7 +36,7 @@ class ProgressReporter:
     """Reports photo jobs to a server, if there is one, and keeps their state.
 
     Unless `strict`, no call raises. An invalid call (an unknown or ended job, an unknown stage, a value out of range)
-    changes nothing and is logged under `phaseline`, once per kind. So a second `complete_job` of a job is ignored. The
+    changes nothing and is logged under `phaseline`, once per kind; a second `complete_job` of a job is such a call. The
     id of an ended job may be started again.
 
     It is safe to use from any thread. Calls for one job are sent in the order of the thread that makes them.
@@ -247,7 +247,7 @@ class ProgressReporter:
                 raise problem from error
             self._complain(call, job_id, problem)
             return
-        # Outside of the lock, as the server may take locks of its own.
+        # Outside of the lock, because the server may take other locks.
         if self.websocket_server is not None:
             try:
                 self.websocket_server.broadcast(report, channel=channel)

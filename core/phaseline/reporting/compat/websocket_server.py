@@ -9,7 +9,7 @@ __all__ = ["WebSocketServer", "get_websocket_server"]
 
 
 class WebSocketServer:
-    """Represents the server in a process that reports to it.
+    """A stand-in for the server, in a process that reports to it.
 
     Attributes:
         reporter: Delivers the messages in the background.

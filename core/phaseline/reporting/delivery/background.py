@@ -1,4 +1,4 @@
-"""The background thread, which starts with the first report. Before that, a worker imports and runs nothing of it."""
+"""The background thread, which starts with the first report; before that, a worker does not import its code."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from phaseline.client.address import Address
 from phaseline.client.notes import warn
 from phaseline.client.state import spool_folder
 from phaseline.reporting.delivery.brief import BriefDelivery, deliver_briefly
-from phaseline.reporting.delivery.importing import load, mind_forks
+from phaseline.reporting.delivery.importing import delay_forks, load
 from phaseline.reporting.delivery.inbox import Inbox
 from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.delivery.worker import Worker
@@ -23,10 +23,10 @@ __all__ = ["Background", "Spooling"]
 
 
 class Spooling(NamedTuple):
-    """How to keep reports until they are delivered.
+    """How reports are stored until they are delivered.
 
     Attributes:
-        size: The number of reports to keep.
+        size: The number of reports to store.
         directory: The directory that stores them, too; "" for none, None for the default one.
     """
 
@@ -51,12 +51,12 @@ class Background:
 
         Args:
             addresses: The servers.
-            inbox: Where the reports are.
-            producer: The name under which they are numbered.
-            spooling: How to keep them until they are delivered.
+            inbox: The source of the reports.
+            producer: The producer's name for their numbers.
+            spooling: How they are stored until they are delivered.
             worker: The reporter.
-            host: The name of the machine whose load is sent; empty: none is.
-            brief: Delivers the reports of a process that ends within a moment.
+            host: The name of the machine whose load is sent; "" to send none.
+            brief: Delivers the reports of a process that is about to exit.
         """
         self._addresses = addresses
         self._inbox = inbox
@@ -77,7 +77,7 @@ class Background:
 
     def start(self) -> None:
         """Start the thread; `stop` joins it. Raise RuntimeError if the system allows no more threads."""
-        mind_forks()
+        delay_forks()
         self._thread.start()
 
     def wake(self) -> None:
@@ -91,12 +91,12 @@ class Background:
 
     def _signal(self, method: str) -> None:
         run_soon = self._run_soon
-        if run_soon is not None:  # before that, the thread has yet to look at the inbox for the first time
-            with contextlib.suppress(RuntimeError):  # the run is over
+        if run_soon is not None:  # before that, the thread has not looked at the inbox yet
+            with contextlib.suppress(RuntimeError):  # the run has ended
                 run_soon(getattr(self._delivery, method), idempotent=True)
 
     def stop(self, timeout: float, *, process_ends: bool = False) -> None:
-        """Stop the thread and wait at most `timeout` seconds for it; the close code shows whether the process ends."""
+        """Stop the thread and wait for it at most `timeout` seconds; the close code shows whether the process ends."""
         self._stopped = True
         self._hurried.set()
         self._signal("leave" if process_ends else "stop")
@@ -104,7 +104,7 @@ class Background:
             self._thread.join(timeout)
 
     def left(self) -> list[str]:
-        """Return the job id of each report that the thread has taken and no server has acknowledged."""
+        """Return the job id of each report that the thread has taken and that no server has acknowledged."""
         spool = self._own.spool
         return [record.job_id for record in (*spool.numbered(), *spool.held)]
 
@@ -113,7 +113,7 @@ class Background:
         return self._directory, self._own.problem
 
     def let_go(self) -> None:
-        """Close the parent's connection and files in a forked child; otherwise they would stay open after it."""
+        """Close the parent's connection and files in a forked child; otherwise they would outlast the parent."""
         fds = self._delivery.fds() if self._delivery else [self._own.fd]
         with contextlib.suppress(OSError):
             nowhere = os.open(os.devnull, os.O_RDWR)

@@ -1,4 +1,4 @@
-"""Delivery by a process that ends within a moment: without a lasting connection, and what is loaded for one."""
+"""Delivery by a process that is about to exit: without a persistent connection and the imports that it needs."""
 
 import threading
 from pathlib import Path
@@ -16,17 +16,17 @@ _LONGEST_END_S: Final = 5.0
 
 
 class BriefDelivery(Protocol):
-    """Delivers the reports of a process that ends within a moment, so that nothing has to be loaded for it."""
+    """Delivers the reports of a process that is about to exit, so that it needs no further imports."""
 
     def is_near(self) -> bool:
-        """Return whether the process will end within a moment."""
+        """Return whether the process is about to exit."""
         ...
 
     def deliver(self, spool: Spool) -> Literal["delivered", "away", "unclear"]:
         """Deliver all records of a spool.
 
         Returns:
-            `away`: no server was reached; `unclear`: a lasting connection has to find out what is wrong.
+            `away`: no server was reached; `unclear`: only a persistent connection can find the cause.
         """
         ...
 
@@ -34,12 +34,12 @@ class BriefDelivery(Protocol):
 def deliver_briefly(
     brief: BriefDelivery, own: Outbox, inbox: Inbox, hurried: threading.Event, directory: Path | None
 ) -> bool:
-    """Deliver without a connection that lasts; return False if one is needed.
+    """Deliver without a persistent connection; return False if one is needed.
 
     Args:
         brief: Delivers the reports.
-        own: Where the reports of this process are kept.
-        inbox: Where they come from.
+        own: The outbox of this process.
+        inbox: The source of its reports.
         hurried: Set once a caller waits for delivery.
         directory: The directory of the spool, if there is one.
     """

@@ -1,4 +1,4 @@
-"""Delivery by HTTP, for a proxy that passes no WebSockets: to an `Exchange` it looks like a WebSocket."""
+"""Delivery by HTTP, for a proxy that blocks WebSockets: an `Exchange` uses it like a WebSocket."""
 
 from collections import deque
 from typing import Any, Final
@@ -16,9 +16,9 @@ _HOST: Final = "/progress/host"
 # Reports in one request, and their bytes; a server's default limit for a body is 1 MiB.
 _MOST: Final = 100
 _MOST_BYTES: Final = 262_144
-# Time between two requests, as each costs more than a frame.
+# Time between two requests, because each costs more than a frame.
 _PACE_S: Final = 0.1
-# The server rejects one report of the batch, and so all of it.
+# A request was rejected because of one report in its batch.
 _INVALID: Final = frozenset({400, 413, 422})
 
 
@@ -76,7 +76,7 @@ class HttpChannel:
         kind = _numbers.decode(text).type
         if kind == HOST_STATUS:
             self._status = text
-        elif kind != "register":  # a request has no reporter that stays connected
+        elif kind != "register":  # HTTP has no lasting connection to register
             self._reports.append(text)
         self._more.set()
         await trio.lowlevel.checkpoint()
@@ -107,7 +107,7 @@ class HttpChannel:
             await trio.sleep(_PACE_S)
 
     async def _deliver_status(self) -> None:
-        """Send the load of this machine, if it is new; after a rejection, as by an older server, never again."""
+        """Send the load of this machine, if it is new; after a rejection, such as by an older server, never again."""
         status, self._status = self._status, None
         if status is not None and self._takes_status:
             try:

@@ -16,7 +16,7 @@ from phaseline.text import one_line
 
 __all__ = ["Exchange", "Outboxes"]
 
-# Maximum number of records in flight; fewer than the answers that a server queues for a client that does not read.
+# Maximum number of records in flight; fewer than the answers that a server queues for a client that reads nothing.
 _WINDOW: Final = 256
 _LONGEST_SILENCE_S: Final = 20.0
 _LONGEST_CODE: Final = 50
@@ -43,7 +43,7 @@ _replies: Final = msgspec.json.Decoder(_Reply)
 
 
 class Channel(Protocol):
-    """A WebSocket, or what replaces it."""
+    """A WebSocket or its replacement."""
 
     async def send_message(self, message: str, /) -> None:
         """Send a message."""
@@ -66,24 +66,24 @@ class Outboxes(Protocol):
         ...
 
     def ordered(self, job_id: str, order_id: str, order: str, reason: str) -> None:
-        """Carry out an order of a user, unless it arrived before."""
+        """Carry out a user's order, unless it arrived before."""
         ...
 
     def answered(self, refusal: tuple[Record, str, str] | None) -> None:
-        """Record an answer of the server; report a rejection to the worker."""
+        """Record an answer from the server; report a rejection to the worker."""
         ...
 
 
 class Exchange:
-    """The exchange of messages with a server over one WebSocket, or over HTTP in its place.
+    """The exchange of messages with a server over one WebSocket, or over HTTP instead.
 
-    Answers identify a record by its number only, so only one outbox has records in flight at a time.
+    Answers identify a record only by its number, so only one outbox has records in flight at a time.
     """
 
     def __init__(
         self, channel: Channel, outboxes: Outboxes, meter: LoadMeter | None = None, *, alone: bool = True
     ) -> None:
-        """Deliver `outboxes` over `channel`; unless the server is `alone`, leave it while its log is away."""
+        """Deliver `outboxes` over `channel`; unless the server is `alone`, leave it while its log is unreachable."""
         self._channel = channel
         self._alone = alone
         self._meter = meter
@@ -112,7 +112,7 @@ class Exchange:
         Raises:
             trio_websocket.ConnectionClosed: The connection is closed.
             trio.TooSlowError: The server stopped answering.
-            ConnectionError: The server's log is away, and it is not the only server.
+            ConnectionError: The server's log is unreachable, and it is not the only server.
             msgspec.MsgspecError: The server sent an invalid message.
         """
         async with trio.open_nursery() as nursery:
@@ -176,7 +176,7 @@ class Exchange:
             if reply.type not in {"ack", "error"}:
                 continue
             in_flight = self._box.spool.in_flight
-            # Answers arrive in the order of the reports, so one without a number is for the oldest.
+            # Answers arrive in the order of the reports, so one without a number belongs to the oldest report.
             number = next(iter(in_flight), None) if reply.producer_seq is None else reply.producer_seq
             if number is None or number not in in_flight:
                 continue
@@ -188,7 +188,7 @@ class Exchange:
             else:
                 code, text = one_line(reply.code, _LONGEST_CODE), one_line(reply.error)
                 if code in ELSEWHERE and not self._alone:
-                    raise ConnectionError(text)  # what is in flight is sent to the next server
+                    raise ConnectionError(text)  # records in flight are sent to the next server
                 self._outboxes.answered(self._box.refuse(number, code, text, self._received))
             self._news.set()
 
@@ -203,7 +203,7 @@ class Exchange:
     ) -> tuple[Record, str, str] | None:
         """Drop the largest record in flight if the server closed the connection because of a frame's size.
 
-        If this client closed it, because a message of the server was too large, all records are sent again.
+        If this client closed it because of a message from the server that was too large, all records are sent again.
         """
         in_flight = self._box.spool.in_flight
         if closed.reason is None or closed.reason.code != TOO_BIG or not in_flight:

@@ -1,6 +1,6 @@
 """Delivery: one Trio run in the background thread, which takes reports from the inbox and sends them to the server.
 
-Only that thread imports this module, as nothing else in a worker needs Trio.
+Only that thread imports this module, because nothing else in a worker needs Trio.
 """
 
 import math
@@ -40,8 +40,8 @@ _GOODBYE: Final = 1000
 # This close code tells the server that the unfinished jobs will not continue.
 _PROCESS_ENDS: Final = 1001
 _PROXY: Final = (
-    "the proxy at %s doesn't pass WebSockets; reports go by HTTP, which is slower; let it pass the headers Upgrade and "
-    "Connection, or set PROGRESS_URL to the server's own address"
+    "the proxy at %s blocks WebSockets; reports are sent by HTTP, which is slower; let the proxy pass the headers "
+    "Upgrade and Connection, or set PROGRESS_URL to the server's own address"
 )
 
 
@@ -79,7 +79,7 @@ class Delivery:
         self._dropped = 0
 
     async def run(self) -> None:
-        """Take reports and deliver them until `stop`."""
+        """Read reports and deliver them until `stop`."""
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._take)
@@ -175,7 +175,7 @@ class Delivery:
     # ------------------------------------------------------------------ outboxes
 
     def all(self) -> list[Outbox]:
-        """Return all outboxes, those of dead processes first, as they are older."""
+        """Return all outboxes; those of dead processes are first, because they are older."""
         return [*self._adopted, self._own]
 
     def next(self) -> Outbox:
@@ -186,11 +186,11 @@ class Delivery:
         return next((box for box in self._adopted if box.is_due(trio.current_time())), self._own)
 
     def ordered(self, job_id: str, order_id: str, order: str, reason: str) -> None:
-        """Let the worker carry out an order of a user."""
+        """Let the worker carry out a user's order."""
         self._worker.ordered(job_id, order_id, order, reason)
 
     def answered(self, refusal: tuple[Record, str, str] | None) -> None:
-        """Record an answer of the server; report a rejection to the worker."""
+        """Record an answer from the server; report a rejection to the worker."""
         self._useful, self._warned = True, False
         if refusal:
             self._worker.rejected(*refusal)
@@ -201,7 +201,7 @@ class Delivery:
 
     async def _connect(self) -> None:
         pause, longest = _BACKOFF_S
-        # Of a round of all servers: the attempts, and whether one of them wants this client back soon.
+        # For one round of all servers: the attempts, and whether a server lets this client reconnect soon.
         tries, welcomed = 0, False
         while True:
             self._useful, began = False, trio.current_time()
@@ -214,7 +214,7 @@ class Delivery:
             lasted = trio.current_time() - began > longest
             if self._useful or lasted:
                 pause = _BACKOFF_S[0]
-            # A connection that has lasted begins a new round; others must not, or lost ones would follow without pause.
+            # A connection that has lasted begins a new round. A short one must not: reconnecting would have no pauses.
             tries, welcomed = 1 if self._useful and lasted else tries + 1, welcomed or welcome
             self._dialing.turn()
             if tries % self._dialing.servers:
@@ -234,7 +234,7 @@ class Delivery:
             await trio.sleep(min(pause, _HURRIED_S))
 
     def _give_up(self) -> None:
-        """End impatient waiters if no server was ever reached. One that restarts is worth the wait."""
+        """End impatient waiters if no server was ever reached; a server that restarts is worth the wait."""
         for waiter in self._waiters:
             if waiter.impatient and not self._reached:
                 waiter.end(delivered=False)

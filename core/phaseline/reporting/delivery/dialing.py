@@ -1,4 +1,4 @@
-"""Opening the way to a server: a WebSocket, or HTTP requests where a proxy passes no WebSockets."""
+"""Connect to a server: by WebSocket, or by HTTP requests if a proxy blocks WebSockets."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ _LARGEST: Final = 2**20
 
 
 class Dialing:
-    """The ways to a server, or to one of several that share a log.
+    """Connects to a server, or to one of several that share a log.
 
     Attributes:
         address: The address of the server in use.
@@ -28,7 +28,7 @@ class Dialing:
     """
 
     def __init__(self, addresses: Sequence[Address]) -> None:
-        """Dial the first of `addresses`."""
+        """Use the first of `addresses`."""
         self._addresses = addresses
         self.address = addresses[0]
         self.socket: trio.SocketStream | None = None
@@ -44,7 +44,7 @@ class Dialing:
         return urls_of(self._addresses)
 
     def turn(self) -> None:
-        """Dial the next server from now on."""
+        """Use the next server from now on."""
         following = self._addresses.index(self.address) + 1
         self.address = self._addresses[following % self.servers]
 

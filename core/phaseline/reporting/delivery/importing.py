@@ -1,10 +1,10 @@
-"""Importing what the background thread needs, which delays a fork."""
+"""Import the modules that the background thread needs, and delay a fork meanwhile."""
 
 import os
 import threading
 from typing import Final
 
-__all__ = ["load", "mind_forks"]
+__all__ = ["delay_forks", "load"]
 
 # A fork while the thread imports a module would leave it half imported and locked in the child.
 _loading = threading.Lock()
@@ -13,7 +13,7 @@ _forking = threading.local()
 
 
 def load() -> None:
-    """Import everything that the thread needs."""
+    """Import all modules that the thread needs."""
     with _loading:
         import encodings.idna  # noqa: F401, PLC0415 - needed by the first look-up of a host name
 
@@ -42,11 +42,11 @@ def _after_fork_in_child() -> None:
 _minded = False
 
 
-def mind_forks() -> None:
+def delay_forks() -> None:
     """Register, once, the hooks that delay a fork while the thread imports modules."""
     global _minded  # noqa: PLW0603 - hooks can't be taken back
     # The hook registered last runs first. Logging's hook takes a lock that the thread needs for its imports, so it must
-    # be registered before ours, and not in the middle of a fork, as could happen if the thread imported it.
+    # be registered before ours. If the thread imported logging, that could happen in the middle of a fork.
     import logging  # noqa: F401, PLC0415
 
     if not _minded and hasattr(os, "register_at_fork"):

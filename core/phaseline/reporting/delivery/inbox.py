@@ -1,7 +1,7 @@
 """The inbox: any thread adds reports without blocking, and the background thread takes them.
 
 The latest progress of each job is kept separately until another report of the job arrives or the background thread
-takes it. So frequent reports don't fill the memory, and after an outage the server receives the latest only, and the
+takes it. So frequent reports don't fill the memory. After an outage, the server only receives the latest one, and the
 first one of each phase, with which the phase began.
 """
 
@@ -18,7 +18,7 @@ from phaseline.reporting.values import name, text_of
 
 __all__ = ["Inbox", "Sample", "Waiter", "progress_event"]
 
-# Phase, percent and text; and, if the work is counted, the units that are done, their total and their name.
+# Phase, percent and text; for counted work, also the units that are done, their total and their name.
 Sample = tuple[str, float | None, str] | tuple[str, float | None, str, float, float | None, str]
 _SLACK: Final = 2  # the inbox is thinned when it exceeds its size by this factor
 _MOST_PHASES: Final = 10_000  # of jobs whose ends other processes report, too
@@ -49,8 +49,8 @@ class Waiter:
     """A caller that waits until all reports before it are delivered.
 
     Attributes:
-        impatient: Whether to end the wait early when delivery is unlikely.
-        order: The order of the last report before it.
+        impatient: Whether to end the wait early if delivery is unlikely.
+        order: The `order` of the last record before it.
         delivered: Whether all of them were delivered.
         gone: Whether the caller has stopped waiting.
     """
@@ -95,13 +95,13 @@ class Inbox:
     """
 
     def __init__(self, size: int, wake: Callable[[], None]) -> None:
-        """Hold reports of about the weight `size`; call `wake` when one arrives while the background thread sleeps."""
+        """Store reports of about the weight `size`; call `wake` when one arrives while the background thread sleeps."""
         self._size = size
         self._wake = wake
         self._lock = threading.RLock()
         self._items: list[Record | Waiter] = []
         self._latest: dict[str, Record] = {}
-        self._phases: dict[str, str | None] = {}  # by job, the phase of its latest report, if that is progress
+        self._phases: dict[str, str | None] = {}  # by job: the phase of its latest report, if that is progress
         self._watches: dict[str, _Watch] = {}
         self._asleep = self._timed = False
         self.dropped = 0
@@ -133,7 +133,7 @@ class Inbox:
             self._phases[record.job_id] = record.phase
 
     def place(self) -> int:
-        """Return the place behind all reports that are complete, for `insert`; call it in the background thread."""
+        """Return the place after all complete reports, for `insert`; call it in the background thread."""
         with self._lock:
             return len(self._items)
 
@@ -196,7 +196,7 @@ class Inbox:
             return items
 
     def _samples(self) -> list[tuple[_Watch, Sample, Record]]:
-        # Outside of the lock, as a sample may need another lock, whose holder may be about to report.
+        # Outside of the lock, because a sample may need another lock, whose holder may be about to report.
         with self._lock:
             watches = list(self._watches.items())
         found = []
@@ -225,7 +225,7 @@ class Inbox:
         """Return whether the inbox is empty; if so, the next report calls `wake`.
 
         Args:
-            timed: Whether progress does not call `wake`, because it is taken at the next interval or not needed yet.
+            timed: Whether progress does not call `wake`, because it is read at the next interval or not needed yet.
         """
         with self._lock:
             self._asleep, self._timed = not self._items and (timed or not self._latest), timed

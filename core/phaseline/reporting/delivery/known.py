@@ -9,15 +9,15 @@ from phaseline.reporting.record import Record
 
 __all__ = ["KnownJobs"]
 
-_MOST: Final = 50  # reports of errors, metadata and metrics kept per job
+_MOST: Final = 50  # reports of errors, metadata and metrics stored per job
 
 
 class _KnownJob:
     """One active job: the records that are needed to restore its state, in order.
 
-    These are its start; of each phase the first start, the latest start if the job returned to it, and the end; the
-    latest progress of the current phase; and the latest other reports. Records have an age, so the phases' times are
-    restored, too.
+    These are the job's start; the first start and the end of each phase, and its latest start if the job returned to
+    it; the latest progress of the current phase; and the latest other reports. Records have an age, so the phases'
+    times are restored, too.
     """
 
     def __init__(self, started: Record) -> None:

@@ -1,4 +1,4 @@
-"""Measuring the load of this machine in the background thread, and the message that reports it."""
+"""Measure the load of this machine in the background thread, and create the message that reports it."""
 
 import math
 import os
@@ -19,7 +19,7 @@ __all__ = ["LoadMeter"]
 _FIRST_S: Final = 1.0
 _PACE_S: Final = 10.0
 _LONGEST_QUERY_S: Final = 2.0
-_LONGEST_END_S: Final = 0.5  # a driver may keep a process from ending
+_LONGEST_END_S: Final = 0.5  # a driver may make a process unkillable
 _LARGEST_ANSWER: Final = 65_536
 
 _encoder: Final = msgspec.json.Encoder()
@@ -35,7 +35,7 @@ class LoadMeter:
         self._asks_gpus = _is_installed(GPU_QUERY[0])
 
     def next_at(self) -> float:
-        """Return when to measure next, by Trio's clock: not at once, so that short jobs cost nothing."""
+        """Return the time of the next measurement by Trio's clock: not immediately, so that short jobs cost nothing."""
         return max(trio.current_time() + _FIRST_S, self._measured_at + _PACE_S)
 
     async def message(self) -> str | None:
@@ -49,11 +49,11 @@ class LoadMeter:
             warn("the load of this machine is not reported: %r; please report this bug", error)
             self._measured_at = math.inf
             return None
-        # An error of the server about it then names no report; their numbers begin at 1.
+        # An error from the server about it then refers to no report; their numbers begin at 1.
         return _encoder.encode(fields | {"producer_seq": 0}).decode()
 
     async def _gpus(self) -> list[dict[str, Any]]:
-        """Return the graphics processors; if nothing answers in time, never ask again."""
+        """Return the graphics processors; if the program does not answer in time, never run it again."""
         answer = b""
         with suppress(OSError, trio.BrokenResourceError), trio.move_on_after(_LONGEST_QUERY_S):
             answer = await _output(GPU_QUERY)
@@ -63,7 +63,7 @@ class LoadMeter:
 
 
 async def _output(command: tuple[str, ...]) -> bytes:
-    """Return what a command prints; it is killed if this is cancelled, and left alone if even that does not end it."""
+    """Return a command's output. Kill it if this is cancelled, and leave it running if that does not end it."""
     process = await trio.lowlevel.open_process(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )

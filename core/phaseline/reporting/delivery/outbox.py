@@ -1,4 +1,4 @@
-"""An outbox: a spool and its file, kept in step."""
+"""An outbox: a spool and its file, kept consistent."""
 
 import math
 import os
@@ -22,7 +22,7 @@ _PAUSE_S: Final = 1.0
 # Another process may have started the job, and its report may arrive late; these are the pauses between retries.
 _UNKNOWN_PAUSES_S: Final = (0.25, 0.5, 1.0)
 _NUMBER_REUSED: Final = "NUMBER_REUSED"
-_MOST_NAMES: Final = 3  # new names in a row; a server that accepts none of them would accept no other
+_MOST_NAMES: Final = 3  # maximum number of new names in a row; a server that rejects all of these rejects any name
 
 
 class Outbox:
@@ -43,7 +43,7 @@ class Outbox:
 
     @classmethod
     def own(cls, producer: str, size: int, directory: "Path | None", *, quiet: bool = False) -> "Outbox":
-        """Return the outbox of this process; `quiet` if the user has not asked for a file."""
+        """Return the outbox of this process; `quiet` if the user did not request a file."""
         spool = Spool(producer, size)
         if directory is None:
             return cls(spool)
@@ -75,7 +75,7 @@ class Outbox:
         return self._release_at if self.spool.may_release else math.inf
 
     def is_due(self, now: float) -> bool:
-        """Return whether there are records to send or to release."""
+        """Return whether there are records to send, or to release."""
         return self.spool.waiting > 0 or now >= self.release_at
 
     def add(self, records: Iterable[Record]) -> None:
@@ -114,7 +114,7 @@ class Outbox:
         """Record that the server has rejected the record with this number.
 
         Returns:
-            Record, code and text for the worker; None if the rejection is temporary or harmless.
+            The record, code and text for the worker; None if the rejection is temporary or harmless.
         """
         spool, record = self.spool, self.spool.in_flight[number]
         rejection: tuple[Record, str, str] | None = (record, code, text)
@@ -131,7 +131,7 @@ class Outbox:
             spool.replace(number, bare_end(record.kind, record.job_id, text))
             self._stale = True
         else:
-            # A start that is rejected because the job is active means that the server knows the job already.
+            # If a start is rejected because the job is active, the server has the job already.
             begun = record.is_beginning and code == IllegalEvent.code
             spool.settle(number, accepted=begun)
             # An order that was carried out may have ended the job before the answer arrived.
@@ -172,7 +172,7 @@ class Outbox:
         self._save()
 
     def close(self) -> None:
-        """Close the file; undelivered records in it are left to the next reporter."""
+        """Close the file; the next reporter delivers its undelivered records."""
         if self._file:
             self._file.close()
 

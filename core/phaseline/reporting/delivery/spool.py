@@ -26,14 +26,14 @@ class Spool:
     Attributes:
         producer: The name of the producer; it changes if the server rejects its numbers.
         epoch: The epoch of the server that has acknowledged records, "" before.
-        known: The records that this server has of the active jobs.
+        known: The records of active jobs that this server has.
         size: Its capacity, by weight.
         in_flight: The records that are sent and not answered, by number.
         dropped: Number of records dropped because the spool was full.
     """
 
     def __init__(self, producer: str, size: int) -> None:
-        """Hold records of the weight `size`, plus those that must not be dropped."""
+        """Store records up to the weight `size`, plus those that must not be dropped."""
         self.producer = producer
         self.epoch = ""
         self.known = KnownJobs()
@@ -47,8 +47,8 @@ class Spool:
         self._order = 0
         # By job, the number of its latest record, if that is progress.
         self._progress: dict[str, int] = {}
-        self._sure: set[str] = set()  # jobs that the server knows, or receives the start of first
-        self._asked: set[str] = set()  # other jobs, of which one record is in flight
+        self._sure: set[str] = set()  # jobs that the server has, or whose start it receives first
+        self._asked: set[str] = set()  # other jobs, with one record in flight
 
     def __len__(self) -> int:
         """Return the number of records that are not acknowledged."""
@@ -71,7 +71,7 @@ class Spool:
 
     @property
     def settled(self) -> int:
-        """The number up to which everything is settled, or held back."""
+        """The number up to which all records are settled or held back."""
         return next(chain(self.in_flight, self._waiting), self._number + 1) - 1
 
     @property
@@ -91,7 +91,7 @@ class Spool:
     # ------------------------------------------------------------------ adding records
 
     def add(self, record: Record) -> None:
-        """Add a new record; of a job's progress in a phase only the first and the latest wait."""
+        """Add a new record; of a job's waiting progress in a phase, only the first and the latest are stored."""
         self._order += 1
         record.order = self._order
         if (held := self._held.get(record.job_id)) is not None:
@@ -165,7 +165,7 @@ class Spool:
         return sent
 
     def settle(self, number: int, *, accepted: bool) -> None:
-        """Remove a record that was answered; `accepted` by the server or not."""
+        """Remove an answered record, which the server has `accepted` or not."""
         record = self.in_flight.pop(number)
         self._asked.discard(record.job_id)
         if accepted:
@@ -173,7 +173,7 @@ class Spool:
             if record.is_end:
                 self._sure.discard(record.job_id)
             else:
-                if len(self._sure) > _MOST_SURE:  # ends that other processes report are not seen here
+                if len(self._sure) > _MOST_SURE:  # this process does not see the ends that others report
                     self._sure.clear()
                 self._sure.add(record.job_id)
 
@@ -187,7 +187,7 @@ class Spool:
         self._asked.clear()
 
     def renew(self) -> None:
-        """Start with a server without data: the records that the previous one had go first, with new numbers."""
+        """Start with a server without data: send the records that the previous one had first, with new numbers."""
         known, flow = self.known.records(), self.numbered()
         held = [record for record in flow if record.job_id in self._held] + self.held
         flow = [record for record in flow if record.job_id not in self._held]

@@ -1,8 +1,9 @@
 """A spool's file: the undelivered records of a producer, for the next reporter.
 
-Each line is a record as it is sent. The prefix `known` marks a record that the server has, `held` one that is held back
-and has no valid number. Marks state the number up to which all records are settled. The file is locked while its
-producer lives. It survives the death of the process, but not a crash of the machine, as it is not synced to disk.
+Each line is a record as it is sent. The prefix `known` marks a record that the server has; `held` marks one that is
+held back and has no valid number. Marks state the number up to which all records are settled. The file is locked while
+its producer lives. It survives the death of the process, but not a crash of the machine, because it is not synced to
+disk.
 """
 
 import fcntl
@@ -49,7 +50,7 @@ class SpoolFile:
             spool: The spool.
             path: The path of the file.
             fd: The open and locked file, if it exists.
-            quiet: Whether to log no failure to write, as the user has not asked for a file.
+            quiet: Whether not to log a failure to write, because the user did not request a file.
         """
         self.problem = ""
         self._quiet = quiet
@@ -182,7 +183,7 @@ def adopt(path: Path, size: int) -> tuple[Spool, SpoolFile] | None:
         return None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        mine = os.fstat(fd).st_ino == path.stat().st_ino  # else another reporter delivered and removed it just now
+        mine = os.fstat(fd).st_ino == path.stat().st_ino  # otherwise another reporter has just delivered and removed it
         spool = _load(path, size) if mine else None
     except OSError:
         spool = None  # the producer is alive

@@ -1,4 +1,4 @@
-"""The choice of reports to drop when there are too many."""
+"""Choose the reports to drop if there are too many."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,8 +14,8 @@ def thinned(records: Sequence[Record], size: int) -> list[Record]:
     """Return the records to keep, in order.
 
     Superseded progress is dropped first, without loss of information. If the weight still exceeds three quarters of
-    `size`, the first progress of phases that have later progress is dropped, and lends it its time, then the oldest
-    progress, then the oldest other records. Starts and ends of jobs are always kept.
+    `size`, more records are dropped in this order: the first progress of phases that have later progress, which takes
+    over its time; the oldest progress; the oldest other records. Starts and ends of jobs are always kept.
     """
     last = {(record.job_id, record.phase): index for index, record in enumerate(records) if record.is_progress}
     kept, most = list(records), int(_LEFT * size)

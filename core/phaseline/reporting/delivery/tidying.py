@@ -1,4 +1,4 @@
-"""The bounds of the default folder for spools, since on a machine without a server each run leaves a file."""
+"""Bound the default folder for spools: on a machine without a server, each run leaves a file."""
 
 import fcntl
 import os

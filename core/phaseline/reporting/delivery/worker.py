@@ -1,4 +1,4 @@
-"""The reporter, as its background thread needs it."""
+"""The interface of a reporter to its background thread."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ __all__ = ["Worker"]
 
 
 class Worker(Protocol):
-    """Records problems, and takes orders."""
+    """Records problems, and carries out orders."""
 
     def rejected(self, record: Record, code: str, text: str) -> None:
         """Record that the server rejected a record."""
@@ -19,5 +19,5 @@ class Worker(Protocol):
         ...
 
     def ordered(self, job_id: str, order_id: str, order: str, reason: str) -> None:
-        """Carry out an order of a user, unless it arrived before."""
+        """Carry out a user's order, unless it arrived before."""
         ...
