@@ -43,7 +43,7 @@ class Address(NamedTuple):
         """Parse the URL of a server or of its WebSocket, or `host:port`; the default port is 5100.
 
         Args:
-            text: What the user wrote.
+            text: The user's input.
             allowed: The allowed forms, for the error text.
 
         Raises:

@@ -34,7 +34,7 @@ def reason_of(  # noqa: PLR0911 - one return per kind of error
         error: The error.
         address: The address.
         setting: Name of the setting with the address.
-        advice: How the user sets the token.
+        advice: Instruction to set the token.
     """
     errors = list(_chain(error))
     for each in errors:

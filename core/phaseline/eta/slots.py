@@ -71,7 +71,7 @@ def listed_ms(box: Box, exponent: float, crowd: float) -> float:
 
     Args:
         box: The jobs.
-        exponent: How much active jobs slow one another.
+        exponent: Measure of how much active jobs slow one another, 0 to 1.
         crowd: The number of active jobs that a job usually meets, itself included.
     """
     now = max(1, len(box.active))

@@ -35,9 +35,9 @@ class JobData:
         version: The identity of all that an estimate depends on, except the time and the current phase's progress.
             Copies share it, and each change replaces it. A number would not do: when an event is rolled back, the next
             one gets the same.
-        latest: When the worker's last report happened. Events that the server creates are left out, because a delayed
-            report may have happened before them.
-        last_report: When the worker's last report arrived; later than `latest` if it was delayed.
+        latest: Time at which the worker's last report happened. Events that the server creates are left out, because a
+            delayed report may have happened before them.
+        last_report: Time at which the worker's last report arrived; later than `latest` if it was delayed.
         workers: The names of the connected workers that report the job; see `phaseline_server.jobs.workers`.
         name: The name that users see.
         stall_reason: Why it is stalled or lost, "" otherwise.
@@ -50,7 +50,7 @@ class JobData:
         max_phases: Maximum number of phases.
         waits: The event that queued it, until it starts; None otherwise.
         queue: The queue in which it waits, or from which it was started.
-        queued: When it was queued, or None.
+        queued: Time at which it was queued, or None.
         orders: The orders of its users.
         results: The results of completed phases, by name; None for one that was too large to store.
         results_bytes: Encoded size of `results`.

@@ -7,7 +7,7 @@ from phaseline.text import one_line
 __all__ = ["job_name"]
 
 _MAX_NAME: Final = 200
-# Where workers put an item's name in `photo_info`.
+# Keys of `photo_info` in which workers put an item's name.
 _KEYS: Final = ("file_name", "fileName", "name", "title")
 
 

@@ -30,7 +30,7 @@ class Phase(msgspec.Struct, omit_defaults=True, rename={"reported_ns": "said_ns"
     """A phase of a job.
 
     Attributes:
-        started: When it was first entered; None before.
+        started: Time of its first entry; None before.
         entered_ns: Monotonic time at which it became current; None while it is not.
         spent_ns: Time spent in it before `entered_ns`.
         progress: The last reported progress, in percent.

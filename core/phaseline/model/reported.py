@@ -85,7 +85,7 @@ class ReportedJob(JobData):
 
         Args:
             event: The event.
-            now: When it happened.
+            now: The time at which it happened.
 
         Raises:
             IllegalEvent: As `transitions.check`; the job is unchanged.
@@ -116,7 +116,7 @@ class ReportedJob(JobData):
             self.version = object()
         return self.durations() if after.ended else ()
 
-    def _change(self, event: Event, now: Moment) -> None:  # noqa: C901 - one case an event
+    def _change(self, event: Event, now: Moment) -> None:  # noqa: C901 - one case per event
         match event:
             case JobProgress():
                 self.text = event.text

@@ -35,7 +35,7 @@ class State(StrEnum):
     Attributes:
         sign: A symbol, so that color is never the only distinction. No terminal draws it as an emoji or two cells wide.
         tone: The kind of color in which it is shown.
-        meaning: What it means for its job, in a few words.
+        meaning: The meaning for its job, in a few words.
         at_work: Whether its job is active or stalled.
         unfinished: Whether its job is queued or at work, so that it stays in memory.
         ended: Whether its job has ended. A lost job has not; it may resume.

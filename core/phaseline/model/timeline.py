@@ -22,7 +22,7 @@ class Timeline:
     Attributes:
         phases: The workflow's phases and those added by reports.
         current: Index of the current phase, or None.
-        boundary: When the last phase ended. A phase of which only the end is reported started then.
+        boundary: Time of the last phase's end. A phase of which only the end is reported started then.
         interrupted: Whether reports may have been missed since `boundary`.
     """
 

@@ -27,7 +27,7 @@ def watch_exits() -> None:
         return
     plain: Callable[..., NoReturn] = sys.exit
 
-    def exit(status: object = None, /) -> NoReturn:  # noqa: A001 - it stands in for that one
+    def exit(status: object = None, /) -> NoReturn:  # noqa: A001 - replaces the function of this name
         try:
             plain(status)
         except SystemExit as error:

@@ -70,8 +70,8 @@ class Reporter:
                 server in `$XDG_STATE_HOME/phaseline/spool`]
             flush_timeout: Maximum time in seconds for which `close` and the end of the interpreter wait for delivery.
                 If no server was reached so far, they only wait for one attempt to connect.
-            strict: Raise errors instead of logging them: an invalid report at once, a report that the server rejected
-                at the next call or at `close`.
+            strict: Raise errors instead of logging them: an invalid report immediately, a report that the server
+                rejected at the next call or at `close`.
             host: The name of this machine in the job's status. [the system's host name]
             worker_facts: The facts about this process and machine to send, by their names in `worker_facts.FACTS`; or
                 False. Secrets in the command are hidden. [PROGRESS_FACTS, else all]
@@ -184,7 +184,7 @@ class Reporter:
         if self._background is not None:
             self._background.wake()
 
-    def job(  # noqa: PLR0913 - what is known of a job
+    def job(  # noqa: PLR0913 - the known facts about a job
         self,
         name: str,
         *,
@@ -271,7 +271,7 @@ class Reporter:
             self._problems.undelivered(self._background.left(), self.url, *self._background.kept_in())
 
     def finish(self, timeout: float, *, close: bool) -> None:
-        """Deliver the remaining reports within `timeout` seconds, as the process ends."""
+        """Deliver the remaining reports within `timeout` seconds, because the process ends."""
         if close:
             self._close(timeout, process_ends=True)
         elif not self._flush(timeout, impatient=True):

@@ -89,7 +89,7 @@ def _at_once(
     max_bytes: int,
     max_depth: int,
 ) -> list[ClientMessage] | None:
-    """Return the messages of all frames, each of which must be in `brackets`; None if they can't be decoded at once."""
+    """Return the messages of all frames, each of them in `brackets`; None if they can't be decoded together."""
     for frame in frames:
         if not (frame.startswith(brackets[0]) and frame.endswith(brackets[1])):
             return None

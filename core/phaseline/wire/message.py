@@ -116,7 +116,7 @@ def encode_refrain(job: Brief) -> bytes:
     return _encoder.encode(ours(job))[1:-1]
 
 
-def encode_message(  # noqa: PLR0913 - what is known of the job already
+def encode_message(  # noqa: PLR0913 - the known facts about the job
     event: Event,
     job: Brief,
     seq: int,

@@ -34,7 +34,7 @@ class Design:
         keys: The columns.
         prior: Prior means of the slopes, shape (columns,): 0.3 shared among the numbers, 0 for texts.
         sd: Their standard deviations.
-        rows: The columns of the runs, centred; shape (runs, columns).
+        rows: The columns of the runs, centered; shape (runs, columns).
     """
 
     def __init__(self, known: Sequence[Mapping[str, Value]], weights: Floats) -> None:
@@ -57,7 +57,7 @@ class Design:
         self.rows: Floats = np.where(given, raw - self._centre, 0.0)
 
     def row(self, known: Mapping[str, Value]) -> Floats:
-        """Return a run's columns, centred; a missing number is replaced by the mean."""
+        """Return a run's columns, centered; a missing number is replaced by the mean."""
         raw = [_number(known.get(key), level) for key, level in self.keys]
         row = [0.0 if isnan(value) else value - mean for value, mean in zip(raw, self._means, strict=True)]
         return np.array(row)

@@ -26,7 +26,7 @@ class Server(Protocol):
 
 
 class _Clock(NamedTuple):
-    """When a job started and ended, in seconds of the monotonic clock."""
+    """Times of a job's start and end, in seconds of the monotonic clock."""
 
     began: float
     ended: float | None = None

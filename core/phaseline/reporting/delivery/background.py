@@ -23,7 +23,7 @@ __all__ = ["Background", "Spooling"]
 
 
 class Spooling(NamedTuple):
-    """How reports are stored until they are delivered.
+    """The storage of reports until they are delivered.
 
     Attributes:
         size: The number of reports to store.
@@ -53,7 +53,7 @@ class Background:
             addresses: The servers.
             inbox: The source of the reports.
             producer: The producer's name for their numbers.
-            spooling: How they are stored until they are delivered.
+            spooling: Their storage until they are delivered.
             worker: The reporter.
             host: The name of the machine whose load is sent; "" to send none.
             brief: Delivers the reports of a process that is about to exit.

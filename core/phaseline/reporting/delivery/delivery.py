@@ -37,7 +37,7 @@ _HURRIED_S: Final = 0.25
 _UNWELCOME_S: Final = 60.0
 _HANDSHAKE_S: Final = 5.0
 _GOODBYE: Final = 1000
-# This close code tells the server that the unfinished jobs will not continue.
+# This close code shows the server that the unfinished jobs will not continue.
 _PROCESS_ENDS: Final = 1001
 _PROXY: Final = (
     "the proxy at %s blocks WebSockets; reports are sent by HTTP, which is slower; let the proxy pass the headers "
@@ -100,7 +100,7 @@ class Delivery:
         self._hurry.set()
 
     def leave(self) -> None:
-        """Stop because the process ends; the close code tells the server if jobs are unfinished."""
+        """Stop because the process ends; the close code shows the server whether jobs are unfinished."""
         self._process_ends = True
         self.stop()
 
@@ -282,7 +282,7 @@ class Delivery:
         return reason if answered else None
 
     def _goodbye(self) -> int:
-        """Return the close code that tells the server whether jobs of this process are unfinished."""
+        """Return the close code that shows the server whether jobs of this process are unfinished."""
         return _PROCESS_ENDS if self._process_ends and len(self._own.spool.known) else _GOODBYE
 
     async def _talk_over(self, exchange: Exchange) -> None:

@@ -71,7 +71,7 @@ class Outbox:
 
     @property
     def release_at(self) -> float:
-        """When to send held records again, by Trio's clock; infinite if there are none or they must wait."""
+        """Time to send held records again, by Trio's clock; infinite if there are none, or if they must wait."""
         return self._release_at if self.spool.may_release else math.inf
 
     def is_due(self, now: float) -> bool:

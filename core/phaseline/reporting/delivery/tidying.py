@@ -45,7 +45,7 @@ def _remove_dead(path: str) -> None:
         return
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(fd).st_ino == os.stat(path).st_ino:  # noqa: PTH116 - a path as scandir gives it
+        if os.fstat(fd).st_ino == os.stat(path).st_ino:  # noqa: PTH116 - a path from scandir
             os.unlink(path)  # noqa: PTH108
     except OSError:
         pass
