@@ -18,7 +18,7 @@ _MOST: Final = 100
 _MOST_BYTES: Final = 262_144
 # Time between two requests, because each costs more than a frame.
 _PACE_S: Final = 0.1
-# A request was rejected because of one report in its batch.
+# Statuses of a request that is rejected because of one report in its batch.
 _INVALID: Final = frozenset({400, 413, 422})
 
 
