@@ -191,7 +191,9 @@ async def test_the_page_keeps_its_last_state_while_the_server_is_away(tmp_path: 
             await tab.go(server.url)
             await tab.until(LIVE)
             await tab.until(f"{column('name')} === 'Shot 7'")
-        await tab.until("document.getElementById('connection').innerText.startsWith('○ server away · last state of ')")
+        await tab.until(
+            "document.getElementById('connection').innerText.startsWith('○ server unreachable · state as of ')"
+        )
         assert await tab.evaluate("document.body.className") == "stale"
         assert await tab.evaluate(column("name")) == "Shot 7"
         async with server_process(tmp_path / "data", bind=bind) as server, client_of(server.url) as client:

@@ -68,7 +68,7 @@ async def test_the_page_notifies_of_jobs_that_a_filter_keeps(tmp_path: Path) -> 
         assert await tab.evaluate(buttons) == ""
         await tab.evaluate("document.querySelector('input').select()")
         await tab.call("Input.insertText", text="name:/shot/ !host:box2")
-        await tab.until(f"{buttons} === 'Notify me of these'")
+        await tab.until(f"{buttons} === 'Notify me about these'")
         await tab.evaluate("document.querySelector('.bells button').click()")
         await tab.until(f"{buttons} === 'name:/shot/ !host:box2 ×'")
         for name, host in (("Shot 7", "box2"), ("Poster", "box1"), ("Shot 8", "box1")):
@@ -78,6 +78,6 @@ async def test_the_page_notifies_of_jobs_that_a_filter_keeps(tmp_path: Path) -> 
         await tab.call("Page.reload")
         await tab.until(f"{buttons} === 'name:/shot/ !host:box2 ×'")
         await tab.evaluate("document.querySelector('.bells button').click()")
-        await tab.until(f"{buttons} === 'Notify me of these'")
+        await tab.until(f"{buttons} === 'Notify me about these'")
         assert await tab.evaluate("localStorage.getItem('watched filters')") == ""
         assert tab.problems == []

@@ -1,4 +1,4 @@
-"""The installed web page while the server is away, and what it stores of jobs."""
+"""The installed web page while the server is unreachable, and what it stores of jobs."""
 
 import json
 from pathlib import Path
@@ -56,10 +56,12 @@ async def test_the_page_opens_while_the_server_is_away_and_shows_the_last_state(
             assert tab.problems == []
         for path in ("", "boxes"):
             await tab.go(f"{server.url}/{path}")
-            await tab.until("document.getElementById('connection').innerText.startsWith('○ server away')")
+            await tab.until("document.getElementById('connection').innerText.startsWith('○ server unreachable')")
         for path in ("boxes", "history", "preview", "preview/simple/0x1234"):
             await tab.go(f"{server.url}/{path}")
-            await tab.until("document.querySelector('.note').innerText.startsWith('The server is away. This page')")
+            await tab.until(
+                "document.querySelector('.note').innerText.startsWith('The server is unreachable. This page')"
+            )
         await tab.go(f"{server.url}/job/a")
         await tab.until("document.querySelector('.job-page h2').innerText.endsWith('Shot 7')")
         await tab.go(server.url)
@@ -97,5 +99,5 @@ async def test_the_page_stores_nothing_that_a_token_showed(tmp_path: Path) -> No
             assert "Shot 7" not in stored
         await tab.go("about:blank")
         await tab.go(f"{server.url}/job/a")
-        await tab.until("document.getElementById('connection')?.innerText.startsWith('○ server away')")
+        await tab.until("document.getElementById('connection')?.innerText.startsWith('○ server unreachable')")
         assert "Shot 7" not in await tab.evaluate("document.body.innerText")

@@ -50,7 +50,7 @@ async def test_the_page_shows_the_servers_and_marks_jobs_without_news(own_postgr
         assert [row[0].split()[0] for row in rows if "(this one)" in row[0]] == [second]
         assert await tab.evaluate(STALE) is False
         own_postgres.stop(signal.SIGQUIT)
-        await tab.until(f"/stale: last word from {first} \\d+s ago/.test({CONNECTION})")
+        await tab.until(f"/stale: no news from {first} for \\d+s/.test({CONNECTION})")
         assert await tab.evaluate(STALE) is True
         clock, age = await tab.evaluate("phaseline.clock().now"), await tab.evaluate(AGE)
         await tab.until(f"{AGE} >= {age + 6}")

@@ -1,4 +1,4 @@
-// What shows progress outside of the page: its title, its icon, and notifications.
+// Progress outside of the page: its title, its icon, and notifications.
 
 import { Filter } from "./filter.js";
 import { duration } from "./format.js";
@@ -60,7 +60,7 @@ function showIcon(share, failed) {
   if (before) setTimeout(() => URL.revokeObjectURL(before), 10_000); // the browser may still be fetching it
 }
 
-/** What to notify of: `off`, `failures` or `all`. */
+/** The notification setting: `off`, `failures` or `all`. */
 export const notifyChoice = () => localStorage.getItem(KEY) ?? "off";
 
 /** Ask the browser for notifications, and return whether it allows them. */
@@ -105,11 +105,11 @@ async function mark(key, line, on, most) {
   return allowed;
 }
 
-/** Whether to notify of a job in any case. @param {string} id */
+/** Whether to notify of a job regardless of the setting. @param {string} id */
 export const isWatched = (id) => stored(WATCHED).includes(id);
 
 /**
- * Notify of a job in any case, or no longer. Return whether the browser allows it.
+ * Turn notifications of a job on or off, regardless of the setting. Return whether the browser allows it.
  * @param {string} id
  * @param {boolean} on
  */
@@ -119,7 +119,7 @@ export const watch = (id, on) => mark(WATCHED, id, on, MOST_WATCHED);
 export const watchedFilters = () => stored(FILTERS);
 
 /**
- * Notify of the jobs that a filter keeps, or no longer. Return whether the browser allows it.
+ * Turn notifications of the jobs that match a filter on or off. Return whether the browser allows it.
  * @param {string} text
  * @param {boolean} on
  */

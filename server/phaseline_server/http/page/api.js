@@ -1,4 +1,4 @@
-// Requests to the server that served this file, wherever a proxy has put it.
+// Requests to the server of this page, under any path prefix of a proxy.
 
 /** The address of the server, with a slash at its end. */
 export const ROOT = new URL("..", import.meta.url);
@@ -15,7 +15,7 @@ let token = link ?? sessionStorage.getItem(KEY);
 /** What the token allows, as the server described it. @type {Rights} */
 let known = { scope: "admin", prefix: "", job: null };
 export const rights = () => known;
-/** Whether the token allows to read what is of all jobs. */
+/** Whether the token allows reading all jobs. */
 export const readsAll = () => !known.prefix && known.job === null;
 
 /** An error that the server answered. */

@@ -12,7 +12,7 @@ export class Bells {
     this.key = "";
   }
 
-  /** Offer to notify of the list's filter, and name those that are chosen. */
+  /** Show a button for notifications of the list's filter, and the filters that have them. */
   show() {
     const { text, words, problem } = this.filter();
     const chosen = watchedFilters();

@@ -14,7 +14,7 @@ const FULL = 0.95;
 /** @param {number | null} bytes */
 const gib = (bytes) => (bytes === null ? "—" : (bytes / 2 ** 30).toFixed(bytes < 10 * 2 ** 30 ? 1 : 0));
 
-/** A number of a whole as a bar and as text; a full one may be a problem. @param {number | null} share @param {string} text @param {boolean} [problem] */
+/** A share as a bar and as text; a full one may be marked as a problem. @param {number | null} share @param {string} text @param {boolean} [problem] */
 function meter(share, text, problem = true) {
   const bar = h("i", {});
   if (share !== null) bar.style.width = `${Math.min(100, 100 * share).toFixed(0)}%`;
@@ -82,7 +82,7 @@ export class BoxesView {
       this.note.hidden = hosts.length > 0;
       this.rows.replaceChildren(...hosts.map((host) => this.#row(host)));
     } catch (error) {
-      if (!(error instanceof ApiError)) return; // the server is away, and the page shows that
+      if (!(error instanceof ApiError)) return; // the server is unreachable, and the page shows that
       this.note.hidden = false;
       setText(this.note, error.message);
     }

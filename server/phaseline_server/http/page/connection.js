@@ -45,7 +45,7 @@ export class Connection {
     this.givenToken();
   }
 
-  /** Stay connected for ever. */
+  /** Stay connected forever. */
   async run() {
     for (;;) {
       const way = WAYS[this.way] ?? "poll";
@@ -54,7 +54,8 @@ export class Connection {
         await this.#token();
         continue;
       }
-      // A way that has worked is not blocked: the server restarts. One that never has may be, if others reach the server.
+      // A transport that has worked is not blocked; the server is restarting. One that never worked may be blocked, if
+      // a request reaches the server.
       if (outcome === "blocked" && !this.worked && (await this.#reachable())) {
         if (this.way < WAYS.length - 1) {
           this.way += 1;
@@ -167,7 +168,7 @@ export class Connection {
         source.close();
         resolve(outcome);
       };
-      // A proxy that keeps answers back until they end never lets the first event through.
+      // A proxy that buffers responses until they end never passes on the first event.
       const timer = setTimeout(() => end("blocked"), FIRST_MS);
       const begin = () => {
         clearTimeout(timer);

@@ -1,4 +1,4 @@
-// How the estimated length of a run and its range moved while it ran.
+// The history of a run's estimated length and its range.
 
 import { get, statusPath } from "./api.js";
 import { stepOf, tick } from "./chart.js";

@@ -136,7 +136,7 @@ export function rate(perSecond) {
 }
 
 /**
- * The two parts of a name; a narrow column cuts the end of the first one, because the end of a name often tells more.
+ * The two parts of a name; a narrow column cuts the end of the first one, because the end of a name often distinguishes it.
  * @param {string} name
  * @returns {[string, string]}
  */

@@ -1,4 +1,4 @@
-// The phases of a job as bars: the time taken, the usual time, and the time by which nine of ten runs are done.
+// The phases of a job as bars: the time taken, the usual time, and the 90th percentile.
 
 import { h, svg } from "./dom.js";
 import { clean, fine } from "./format.js";

@@ -1,4 +1,4 @@
-// How well the estimates of each series held, below the history's totals.
+// The accuracy of each series' estimates, below the history's totals.
 
 import { get, readsAll } from "./api.js";
 import { h } from "./dom.js";
@@ -46,7 +46,7 @@ export class Held {
     }));
   }
 
-  /** Say how well the estimates of a series held; "" if that is unknown. @param {{workflow: string, series: string}} series */
+  /** Return the accuracy of a series' estimates in words; "" if that is unknown. @param {{workflow: string, series: string}} series */
   words(series) {
     const line = this.lines.get(keyOf(series));
     return typeof line?.median_error === "number" ? HELD.accuracy(line.median_error, line.coverage, line.runs) : "";

@@ -24,7 +24,7 @@ const LONG_AGO = "1970-01-01T00:00:00Z";
 /** @type {Record<string, {since: string | null, until: string | null}>} */
 const RANGES = { today: { since: "today", until: null }, yesterday: { since: "yesterday", until: "today" }, "7d": { since: "7d", until: null }, "30d": { since: "30d", until: null }, all: { since: null, until: null } };
 
-/** What outlives a visit of a job's page. */
+/** State that is kept while a job's page is shown. */
 const kept = { range: "7d", text: "", chosen: "" };
 
 /**
@@ -126,7 +126,7 @@ export class HistoryView {
     }, TYPING_MS);
   }
 
-  /** Read everything anew. */
+  /** Reload everything. */
   async #read() {
     this.round += 1;
     this.jobs = [];
@@ -217,7 +217,7 @@ export class HistoryView {
   /** @param {unknown} error */
   #failed(error) {
     if (error instanceof ApiError) setText(this.note, error.message);
-    else this.started = false; // the server is away; read again once it is back
+    else this.started = false; // the server is unreachable; read again when it is back
   }
 
   /** @param {MouseEvent} event */

@@ -121,7 +121,7 @@ export class JobView {
     }
   }
 
-  /** Get the times that nine of ten runs keep. */
+  /** Get the 90th percentiles of the phases' durations. */
   async #statistics() {
     try {
       const { phases } = await get("metrics/phases");

@@ -1,5 +1,5 @@
-// The last state of the jobs, for when the server is away. It is stored only if the server has no tokens: otherwise what
-// a token showed would outlive it.
+// The last state of the jobs, shown while the server is unreachable. It is only stored if the server has no tokens:
+// otherwise, it would stay readable after the token has ended.
 
 import { hasToken, isLink } from "./api.js";
 import { isOver } from "./store.js";

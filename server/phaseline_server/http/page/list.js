@@ -15,7 +15,7 @@ import { COLUMNS, WORDS } from "./words.js";
 
 const REORDER_MS = 1000; // the order within a section changes with time, but rows that jump are hard to read
 
-/** What outlives a visit of a job's page. @type {{text: string, selected: string, scroll: number, order: import("./sections.js").Order, folds: import("./sections.js").Folds}} */
+/** State that is kept while a job's page is shown. @type {{text: string, selected: string, scroll: number, order: import("./sections.js").Order, folds: import("./sections.js").Folds}} */
 const kept = { text: "", selected: "", scroll: 0, order: { column: "", reverse: false }, folds: new Map() };
 
 export class ListView {

@@ -11,7 +11,7 @@ import { VIEWS, loadOthers, pageOf } from "./views.js";
 import { WORDS } from "./words.js";
 
 const PAINT_MS = 250;
-const TICK_MS = 1000; // times go on without messages
+const TICK_MS = 1000; // times advance between messages
 
 /** @typedef {{element: HTMLElement, name: string, opened: () => void, close: () => void, paint: () => void, key: (key: string) => boolean}} View */
 
@@ -23,7 +23,7 @@ export class App {
     this.link = { kind: "connecting", way: "ws", why: "" };
     /** Whether the server has sent its jobs. */
     this.known = false;
-    /** When the connection was lost; until then times go on. @type {import("./row.js").Clock | null} */
+    /** When the connection was lost; until then times advance. @type {import("./row.js").Clock | null} */
     this.stopped = null;
     /** When the server sent the last snapshot. */
     this.synced = -Infinity;
@@ -43,7 +43,7 @@ export class App {
   /** The time that the page shows: the present, or the moment of the last news. @returns {import("./row.js").Clock} */
   clock() {
     const [now, { since }] = [performance.now(), this.servers];
-    // What a server sends later than its last news is of the moment at which it sends it.
+    // Data that a server sends after its last news is shown as of the time at which it was sent.
     const at = since === null ? now : Math.max(since, this.synced);
     return this.stopped ?? { now: at, wall: Date.now() - (now - at), stale: since !== null };
   }
@@ -126,7 +126,7 @@ export class App {
     input.focus();
   }
 
-  /** Forget what a token showed, as nobody may read it any more. */
+  /** Drop the data read with a token that is no longer valid. */
   #forget() {
     this.store.jobs.clear();
     this.store.epoch = "";
@@ -143,7 +143,7 @@ export class App {
     try {
       view = await VIEWS[name](this, job);
     } catch {
-      this.broken = true; // the server is away
+      this.broken = true; // the server is unreachable
       return;
     }
     if (visit !== this.visit) return;

@@ -1,4 +1,4 @@
-// Orders to a job's worker: cancel, pause and resume, as far as it takes them.
+// Orders to a job's worker: cancel, pause and resume, if it accepts them.
 
 import { ApiError, hasToken, isLink, post, rights, statusPath } from "./api.js";
 import { h } from "./dom.js";

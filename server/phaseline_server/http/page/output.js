@@ -41,7 +41,7 @@ export class Output {
       }
       this.end = page.end;
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error; // the server is away; the page reads again
+      if (!(error instanceof ApiError)) throw error; // the server is unreachable; the page reads again
     } finally {
       this.reading = false;
     }

@@ -61,7 +61,7 @@ class Base {
     this.started = true;
     this.read().catch((error) => {
       if (error instanceof ApiError) setText(this.note, error.message);
-      else this.started = false; // the server is away; read again once it is back
+      else this.started = false; // the server is unreachable; read again when it is back
     });
   }
 

@@ -17,10 +17,10 @@ const CELLS = /** @type {const} */ (["glyph", "name", "source", "phase", "bar", 
 /** The workflow and series of a job. @param {Job} job */
 export const sourceOf = (job) => [job.workflow, job.series].filter(Boolean).join(" · ");
 
-/** The name without what the row shows beside it. @param {Job} job */
+/** The name without the parts that the row shows beside it. @param {Job} job */
 export const nameOf = (job) => (job.workflow === "dalle" && job.series ? `${job.series}/${job.name}` : job.name);
 
-/** What the row of an unfinished job says of its end. @param {Job} job @param {Clock} at */
+/** The row's text about the end of an unfinished job. @param {Job} job @param {Clock} at */
 function endOf(job, at) {
   if (job.state === "stalled") {
     const silent = job.silentFrom === null ? "" : WORDS.silent(spent((at.wall - job.silentFrom) / 1000));

@@ -34,7 +34,7 @@ export class Servers {
     this.element = h("p", { id: "servers", hidden: true });
   }
 
-  /** Forget what a connection that is lost has shown. */
+  /** Drop the state of a lost connection. */
   lost() {
     this.since = null;
     this.again = true;
@@ -53,7 +53,7 @@ export class Servers {
       const lag = this.list.find((server) => server.answers)?.lagSeconds ?? 0;
       this.since = lag < OLD_S ? null : performance.now() - 1000 * lag;
     } catch {
-      return false; // the server is away, or older
+      return false; // the server is unreachable, or older
     }
     this.#show();
     return true;

@@ -29,7 +29,7 @@ export function percentOf(job, now) {
 }
 
 /**
- * The progress that a job had reached when it ended early, in words; a percentage of less than a second says nothing.
+ * The progress of a job at its early end, in words; "" if it took less than a second.
  * @param {Job} job
  */
 export const reachedOf = (job) => (isOver(job) && job.state !== "completed" && job.elapsed < 1 ? "" : `${Math.floor(job.percent)} %`);

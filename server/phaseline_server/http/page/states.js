@@ -7,7 +7,7 @@
  * @property {string} sign A symbol, so that color is never the only sign.
  * @property {string} word Its name for users.
  * @property {Section} section The part of the list that shows its jobs.
- * @property {boolean} [running] Whether its jobs' times go on between messages.
+ * @property {boolean} [running] Whether its jobs' times advance between messages.
  * @property {boolean} [ended] Whether its jobs have ended.
  */
 

@@ -51,7 +51,7 @@ export const TYPES = [
 
 /** @param {Job} job */
 export const isOver = (job) => factsOf(job.state).ended === true;
-/** Whether its times go on between messages. @param {Job} job */
+/** Whether its times advance between messages. @param {Job} job */
 export const isRunning = (job) => factsOf(job.state).running === true;
 
 /** @param {Job} job @param {number} now */

@@ -46,13 +46,13 @@ export const VIEWS = {
   },
 };
 
-/** Let the pages open while the server is away; browsers allow it over HTTPS and on this machine only. */
+/** Let the pages open while the server is unreachable; browsers allow it over HTTPS and on this machine only. */
 function install() {
   const { serviceWorker } = navigator;
   return serviceWorker?.register(address("page/worker.js"), { scope: ROOT.pathname });
 }
 
-/** Load the code of the pages that are not shown, so that they open at once, and while the server is away. */
+/** Load the code of the pages that are not shown, so that they open at once, and while the server is unreachable. */
 export function loadOthers() {
   const load = () => Promise.all([...["job.css", "history.css", "boxes.css"].map(style), import("./job.js"), import("./history.js"), import("./boxes.js"), import("./list.js"), install()]).catch(() => {});
   if ("requestIdleCallback" in globalThis) requestIdleCallback(load, { timeout: IDLE_MS });

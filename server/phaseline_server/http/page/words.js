@@ -17,8 +17,8 @@ export const WORDS = {
   live: "● live",
   connecting: "○ connecting",
   /** @param {string} at */
-  away: (at) => `○ server away · last state of ${at} · reconnecting`,
-  waiting: "The server is away. This page continues once it is back.",
+  away: (at) => `○ server unreachable · state as of ${at} · reconnecting`,
+  waiting: "The server is unreachable. This page continues when it is back.",
   /** @type {Record<string, string>} */
   ways: { ws: "", sse: " · by server-sent events, because WebSocket is blocked", poll: " · by polling, because streams are blocked" },
   tokenNeeded: "This server needs a token with scope read.",
@@ -66,18 +66,18 @@ export const WORDS = {
   earlier: "Jobs that ended earlier are in the history.",
   notify: "Notify",
   /** @type {Record<string, string>} */
-  notifyChoices: { off: "off", failures: "failed, stalled", all: "every end" },
-  notifyDenied: "This browser does not allow notifications of this page.",
+  notifyChoices: { off: "off", failures: "failed or stalled", all: "all that end" },
+  notifyDenied: "This browser does not allow notifications from this page.",
   sound: "Sound",
   watch: "Notify me",
   watched: "Do not notify me",
-  watchFilter: "Notify me of these",
-  watchedFilters: "Notifies of",
+  watchFilter: "Notify me about these",
+  watchedFilters: "Notifications for",
   /** @param {string} text */
-  unwatchFilter: (text) => `Do not notify of ${text}`,
+  unwatchFilter: (text) => `Stop notifications for ${text}`,
   theme: "Theme",
   /** @type {Record<string, string>} */
-  themes: { auto: "as the system", light: "light", dark: "dark" },
+  themes: { auto: "system", light: "light", dark: "dark" },
   keysTitle: "Keys",
   close: "Close",
   keys: [
@@ -89,14 +89,14 @@ export const WORDS = {
 
 export const JOB = {
   back: "← All jobs",
-  unknown: "The server has no such job. It may have been deleted from its log.",
+  unknown: "The server has no job with this id. It may have been deleted.",
   dismissed: "dismissed",
   phases: "Phases",
-  phasesNote: "Solid: time taken. Outline: usual time. Line: nine of ten runs are done by then.",
+  phasesNote: "Solid: time taken. Outline: usual time. Line: 90th percentile of earlier runs.",
   estimate: "Estimate",
   reasons: "Why the remaining time changed",
   /** @param {number} runs @param {string} basis */
-  basis: (runs, basis) => (basis === "none" ? "There is nothing to estimate from yet." : runs === 0 ? "From this run's own progress." : `From ${many(runs, "earlier run")}${basis === "history" ? "" : " and this one's own progress"}.`),
+  basis: (runs, basis) => (basis === "none" ? "No data for an estimate yet." : runs === 0 ? "From this run's own progress." : `From ${many(runs, "earlier run")}${basis === "history" ? "" : " and this one's own progress"}.`),
   details: "Details",
   facts: "Facts",
   worker: "Worker",
@@ -110,7 +110,7 @@ export const JOB = {
   picture: "Picture",
   raw: "Raw JSON",
   dismiss: "Dismiss",
-  dismissAsk: "Dismiss this job? Lists and counts no longer show it; the history does.",
+  dismissAsk: "Dismiss this job? Lists and counts will omit it; the history keeps it.",
   dismissDenied: "Your token does not allow this.",
   shortened: "shortened",
   skipped: "skipped",
@@ -136,14 +136,14 @@ export const JOB = {
 export const ORDERS = {
   /** @type {Record<string, string>} */
   buttons: { cancel: "Cancel", pause: "Pause", resume: "Resume" },
-  ask: "Cancel this job? Its worker ends the program.",
+  ask: "Cancel this job? Its worker stops the program.",
   paused: "paused",
   /** @param {string} order @param {string} time */
   pending: (order, time) => `${order} ordered at ${time}, waiting for the worker`,
 };
 
 export const BOXES = {
-  columns: ["host", "jobs", "load", "memory", "GPU", "free in", "silent", "doing"],
+  columns: ["host", "jobs", "load", "memory", "GPU", "free in", "silent", "active jobs"],
   /** @param {number} count */
   queued: (count) => `${count} queued`,
   load: "load of the last minute / processors",
@@ -164,7 +164,7 @@ export const SERVERS = {
   /** @param {string} source @param {string} lag */
   mirror: (source, lag) => `Mirror of ${source}, lag ${lag}`,
   /** @param {string} source @param {string} age */
-  behind: (source, age) => `◐ stale: last word from ${source || "the leader"} ${age} ago`,
+  behind: (source, age) => `◐ stale: no news from ${source || "the leader"} for ${age}`,
   /** @param {string} age */
   away: (age) => `away ${age}`,
   here: "(this one)",
@@ -178,7 +178,7 @@ export const PICTURES = {
   none: "No pictures yet.",
   /** @param {string} series */
   unknown: (series) => `The server has no series ${series}.`,
-  make: "Make one, and open this page again:",
+  make: "Make one, then reload this page:",
   making: "The picture is not finished yet.",
   back: "← All pictures",
   run: "its run",
@@ -188,10 +188,10 @@ export const PICTURES = {
 };
 
 export const FAN = {
-  title: "How the estimate of the whole run moved",
-  note: "Line: estimated length of the run. Area: its range. Dashed: the time that had passed.",
+  title: "Estimated length over time",
+  note: "Line: estimated length of the run. Area: its range. Dashed: elapsed time.",
   /** @param {string} from @param {string} to */
-  spoken: (from, to) => `The estimated length of the run moved from ${from} to ${to}.`,
+  spoken: (from, to) => `The estimated length of the run changed from ${from} to ${to}.`,
 };
 
 export const SHARING = {
@@ -199,7 +199,7 @@ export const SHARING = {
   link: "Link to this job",
   copied: "Copied.",
   toCopy: "Copy this link:",
-  open: "This server has no tokens, so everybody who can reach it can read the job.",
+  open: "This server has no tokens, so every client can read the job.",
   /** @param {string} time */
   until: (time) => `It shows only this job, without a token, until ${time}.`,
   /** @param {number} count */
@@ -225,9 +225,9 @@ export const HISTORY = {
 };
 
 export const HELD = {
-  title: "How well estimates held",
+  title: "Accuracy of estimates",
   columns: ["workflow", "runs", "in range", "error", "after 10 %", "after 50 %", "after 90 %"],
-  note: "The latest 200 runs of each series. In range: how often the true end was in the range; the target is 80 %. Error: median difference between the estimated and the true remaining time, as a share of the run's length.",
+  note: "The latest 200 runs of each series. In range: share of true ends within the range; the target is 80 %. Error: median difference between the estimated and the true remaining time, as a share of the run's length.",
   /** @param {number} error @param {number | null} held @param {number} runs */
   accuracy: (error, held, runs) =>
     `Estimates of the last ${many(runs, "run")}: median error ${Math.round(100 * error)} %${held === null ? "" : `; ${Math.round(100 * held)} % ended within the range`}.`,

@@ -1,8 +1,8 @@
-// The service worker: opens the pages while the server is away.
+// The service worker: opens the pages while the server is unreachable.
 //
-// It stores the files of the pages, and documents without jobs. It never stores, or even sees, what the server answers
-// about jobs: an answer belongs to the token that asked for it. Each file is fetched anew while the server is there, and
-// the server ends this file with the version of all files, so a new version replaces the old one.
+// It stores the files of the pages, and documents without jobs. It neither stores nor intercepts answers about jobs,
+// because an answer belongs to the token of its request. Each file is fetched again while the server is reachable. The
+// server appends the version of all files to this file, so a new version replaces the old one.
 
 const worker = /** @type {any} */ (self);
 const CACHE = "phaseline-pages";
@@ -43,7 +43,7 @@ async function newest(request, stored) {
   const url = new URL(stored, ROOT);
   try {
     const answer = await fetch(request);
-    if (answer.status >= 500) throw new Error("a proxy without its server");
+    if (answer.status >= 500) throw new Error(`a proxy answered HTTP ${answer.status} for the server`);
     if (answer.ok && request.mode !== "navigate") await cache.put(url, answer.clone());
     return answer;
   } catch (error) {
