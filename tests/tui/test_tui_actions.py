@@ -128,7 +128,7 @@ def test_a_job_is_ordered_to_end_after_a_confirmation_and_a_refusal_is_shown(url
         assert "old worker" in await order("deaf")
         await until(pilot, lambda: "old worker not cancelled: job 'deaf' can't be cancelled: its worker" in text(app))
         assert "render shot 12" in await order("stoppable")
-        await until(pilot, lambda: "render shot 12: its worker has the order to cancel" in text(app))
+        await until(pilot, lambda: "render shot 12: cancel ordered; waiting for the worker" in text(app))
         await asyncio.to_thread(end_all, url)
         job = app.state.jobs[JobKey(label, "stoppable")]
         await until(pilot, lambda: job.state is State.CANCELLED)
@@ -160,7 +160,7 @@ def test_a_key_pauses_and_resumes_a_job_whose_worker_can_do_so(url: str) -> None
         app.state.marked.add(job.key)
         for order, paused in (("pause", True), ("resume", False)):
             await pilot.press("P")
-            await until(pilot, lambda: f"render shot 14: its worker has the order to {order}" in text(app))  # noqa: B023
+            await until(pilot, lambda: f"render shot 14: {order} ordered; waiting for the worker" in text(app))  # noqa: B023
             await asyncio.to_thread(take_order, url, "pausable")
             await until(pilot, lambda: job.paused is paused)  # noqa: B023
 

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.app.live_data import LiveData
 from phaseline_tui.drawing.cells import width_of
-from phaseline_tui.drawing.group import group_in_short
+from phaseline_tui.drawing.group import summary_of_group
 from phaseline_tui.drawing.hosts import group_rows, host_details, host_heading
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
@@ -81,7 +81,7 @@ def test_a_row_keeps_its_width_with_any_answer(server: dict[str, Any], width: in
     ],
 )  # fmt: skip
 def test_the_header_summarizes_the_servers(body: bytes, words: str) -> None:
-    assert group_in_short(read_group(body, 0.0)) == words
+    assert summary_of_group(read_group(body, 0.0)) == words
 
 
 def test_a_single_server_is_shown_by_its_address() -> None:

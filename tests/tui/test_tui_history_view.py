@@ -187,7 +187,7 @@ def test_words_are_asked_of_the_server_and_others_are_applied_here() -> None:
         await open_history(pilot, app, "slash", *"hochzeit !box1", "enter")
         await until(pilot, lambda: any("q=hochzeit" in path for path in past.asked))
         await settled(pilot, app)
-        assert "!box1: applied here to the jobs as they arrive" in text_of(app)
+        assert "!box1: only applied to the list" in text_of(app)
         screen = cast("HistoryScreen", app.screen)
         assert screen.history.rows
         assert all("Hochzeit" in job.name and job.host != "box1" for job in screen.history.rows)

@@ -81,13 +81,14 @@ def test_addresses_of_one_log_are_one_server_that_uses_all_of_them() -> None:
 def test_a_server_with_another_log_than_the_one_before_is_named() -> None:
     with PlayedServer() as first, PlayedServer() as second, following(f"{first.url},{second.url}") as (_, recorder):
         first.wait_subscribed()
-        at_once = f"{second.url} has another log than {first.url}; its jobs are not listed; separate the addresses"
+        separate = f"{second.url} and {first.url} do not share a log; the jobs of "
+        at_once = f"{separate}{second.url} are not listed; separate the addresses"
         recorder.wait(lambda: recorder.statuses[-1].reason.startswith(at_once))
         assert recorder.statuses[-1].state is LinkState.CONNECTED
         first.cut()
         second.wait_subscribed()
         recorder.wait(lambda: recorder.statuses[-1].state is LinkState.CONNECTED)
-        assert recorder.statuses[-1].reason.startswith(f"{second.url} has another log than {first.url}, whose jobs")
+        assert recorder.statuses[-1].reason.startswith(f"{separate}{first.url} are not listed")
 
 
 def test_batches_of_several_servers_in_one_tick_are_delivered_together() -> None:

@@ -1,4 +1,4 @@
-"""Asking the servers when their boxes are free."""
+"""Periodic requests for the forecasts of free boxes."""
 
 from phaseline_tui.app.questions import Questions
 from phaseline_tui.model.boxes import read_boxes
@@ -7,7 +7,7 @@ __all__ = ["BoxQuestions"]
 
 
 class BoxQuestions(Questions):
-    """Asks each server that has unfinished jobs; the others have no boxes that are in use."""
+    """Queries each server that has unfinished jobs; the others have no boxes in use."""
 
     PATH = "/progress/boxes"
     FIRST_S = 1.0

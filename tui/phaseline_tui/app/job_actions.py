@@ -1,7 +1,7 @@
 """Actions on jobs: which can be cancelled, removed or paused, and the messages about it.
 
-A job that has not ended is cancelled by an order to its worker; the server says if the worker takes none. Of ended jobs
-only pictures can be removed.
+A job that has not ended is cancelled by an order to its worker; the server reports if the worker accepts none. Of ended
+jobs, only pictures can be removed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,7 +58,7 @@ class Pause(NamedTuple):
     def outcome(self, reply: Reply) -> tuple[str, bool]:
         """Return a message about the server's answer, and whether it accepted the order."""
         if reply.status in _OK:
-            return f"{self.name}: its worker has the order to {self.order}", True
+            return f"{self.name}: {self.order} ordered; waiting for the worker", True
         return self.failure(reply.problem or f"HTTP {reply.status}"), False
 
     def failure(self, reason: str) -> str:
@@ -101,7 +101,9 @@ def outcome(removal: Removal, reply: Reply) -> tuple[str, bool]:
     """Return a message about the result of a removal, and whether it succeeded."""
     if reply.status in _OK:
         done = "cancelled" if removal.running else "removed"
-        return f"{removal.name}: its worker has the order to cancel" if removal.body else f"{removal.name} {done}", True
+        if removal.body:
+            return f"{removal.name}: cancel ordered; waiting for the worker", True
+        return f"{removal.name} {done}", True
     problem = reply.problem or f"HTTP {reply.status}"
     hint = (
         "; an admin token is required (PROGRESS_TOKEN)" if not removal.body and reply.status in _ACCESS_DENIED else ""

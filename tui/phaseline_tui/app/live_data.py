@@ -6,7 +6,7 @@ Independent of Textual: the app applies batches to it and passes the changes to 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from phaseline_tui.drawing.hosts import all_in_short, worst
+from phaseline_tui.drawing.hosts import summary_of_all, worst
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.address import ServerAddress, labels
 from phaseline_tui.model.backlog import Backlog
@@ -58,12 +58,12 @@ class LiveData:
     @property
     def servers_summary(self) -> str:
         """The header's name for the servers."""
-        return all_in_short(list(self.hosts.values()))
+        return summary_of_all(list(self.hosts.values()))
 
     @property
     def servers_name(self) -> str:
         """A shorter name for the servers."""
-        return all_in_short(list(self.hosts.values()), brief=True)
+        return summary_of_all(list(self.hosts.values()), brief=True)
 
     @property
     def statuses(self) -> Mapping[str, LinkStatus]:

@@ -27,7 +27,7 @@ def commands(app: "ProgressApp") -> Iterable[SystemCommand]:
     )
     yield SystemCommand(
         "Dismiss",
-        "Take the selected jobs that ended, stalled or are lost out of the list; asks first",
+        "Remove the selected ended, stalled or lost jobs from the list; asks first",
         functools.partial(app.call_later, app.run_action, "screen.dismiss_jobs"),
     )
     yield SystemCommand("Reconnect now", "Don't wait for the next attempt", app.action_retry)

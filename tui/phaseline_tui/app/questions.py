@@ -1,4 +1,4 @@
-"""Asking each connected server something from time to time."""
+"""Periodic requests to each connected server."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ _OK: Final = 200
 
 
 class Questions(ABC):
-    """Requests a document from each server. One that does not have it is asked again after a reconnection."""
+    """Requests a document from each server. A server without it is queried again after a reconnection."""
 
     PATH: ClassVar[str]
     FIRST_S: ClassVar[float]
@@ -43,7 +43,7 @@ class Questions(ABC):
         return frozenset(self._app.data.hosts)
 
     def settle(self, label: str) -> None:
-        """Ask this server no more until it is connected again."""
+        """Do not query this server again until it reconnects."""
         self._settled[label] = self._app.data.hosts[label].connections
 
     def _ask_all(self) -> None:

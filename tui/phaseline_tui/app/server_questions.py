@@ -1,4 +1,4 @@
-"""Asking each connected server which others share its log."""
+"""Periodic requests for the servers that share a log."""
 
 from phaseline_tui.app.questions import Questions
 from phaseline_tui.model.servers import read_group

@@ -26,7 +26,7 @@ class TerminalStatus:
         """Prepare; nothing is written yet.
 
         Args:
-            settings: Which of them the user wants.
+            settings: The user's choice of these.
             write: Writes to the terminal directly.
             environ: The environment, which shows the terminal, and whether tmux is running.
         """

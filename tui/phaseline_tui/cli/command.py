@@ -95,7 +95,7 @@ def progress_tui(  # noqa: PLR0913 (one parameter per flag)
         settings = msgspec.structs.replace(settings, **given)
         servers = _servers(urls, settings)
         access = read_access(os.environ, ca)
-        if sys.stdin is None or sys.stdout is None or sys.stderr is None:  # the shell closed it, as `>&-` does
+        if sys.stdin is None or sys.stdout is None or sys.stderr is None:  # closed by the shell, as with `>&-`
             _exit_with("standard input, output and error must be open; redirect them to /dev/null instead")
         lines = plain or once or not sys.stdout.isatty() or os.environ.get("TERM") in _DUMB_TERMINALS
         if not lines and not (

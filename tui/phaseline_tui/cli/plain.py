@@ -59,7 +59,7 @@ class PlainReport:
         self._links: dict[str, tuple[LinkState, str]] = {}
         self._without_news: set[str] = set()
         self._named: list[JobKey] = []
-        """The listed jobs when those of one name were last told apart."""
+        """The listed jobs when duplicate names were last distinguished."""
 
     def apply(self, batches: Iterable[Batch], scene: Scene) -> list[str]:
         """Apply batches and return the lines to print, without line ends."""
@@ -83,14 +83,14 @@ class PlainReport:
     def _connection(self, origin: str, status: LinkStatus) -> list[str]:
         before = self._links.get(origin)
         if before == (status.state, status.reason) or (status.state is LinkState.CONNECTING and before is not None):
-            return []  # else every attempt to connect printed a line
+            return []  # otherwise every attempt to connect would print a line
         self._links[origin] = (status.state, status.reason)
         reason = f": {status.reason}" if status.reason else ""
         return [f"{_LINK_WORDS[status.state]} ({origin}){reason}"]
 
     def news(self, listed: Listed, scene: Scene) -> list[str]:
         """Return the line to print if a server begins to lack news from the leader of its log, or has them again."""
-        origin, since = listed.origin, listed.group.last_word
+        origin, since = listed.origin, listed.group.stale_since
         if (since is None) is (origin not in self._without_news):
             return []
         if since is None:

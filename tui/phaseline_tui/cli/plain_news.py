@@ -19,7 +19,7 @@ _GOOD: Final = 200
 
 
 class Listed(NamedTuple):
-    """The servers that share the log of the server labeled `origin`, as that one lists them."""
+    """The servers that share a log, as listed by the server labeled `origin`."""
 
     origin: str
     group: Group
@@ -53,7 +53,7 @@ class Inbox:
                 continue
             if isinstance(item, Listed):
                 if [server.role for server in item.group.servers] == ["single"]:
-                    self._connected.discard(item.origin)  # it has its log for itself
+                    self._connected.discard(item.origin)  # its log is not shared
             else:
                 self._note(item)
             return item

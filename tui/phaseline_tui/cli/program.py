@@ -9,7 +9,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the program. Exit with status 2 and a one-line message if the `tui` extra is not installed."""
     try:
-        if find_spec("textual") is None:  # else only the screen would miss it
+        if find_spec("textual") is None:  # otherwise only the screen would need it
             raise ModuleNotFoundError("No module named 'textual'", name="textual")  # noqa: TRY301 - as an import would
         from phaseline_tui.cli.command import progress_tui  # noqa: PLC0415 (needs the extra)
 

@@ -31,7 +31,7 @@ def _clock(seconds: float, scene: Scene) -> str:
 
 
 def free_in_header(box: Box, scene: Scene, *, named: bool, show_band: bool) -> list[Span]:
-    """Return when a box is free, with its name if there are others; empty if that is unknown."""
+    """Return when a box is free, with its name if `named`; empty if that is unknown."""
     free = box.free_at(scene.now)
     if free is None:
         return []

@@ -21,7 +21,7 @@ _WHOLE_WORD: Final = 5
 _MARGIN: Final = 32
 """Cells beyond a cut that are looked at, so that it falls within no combined character."""
 _DIGIT: Final = 2
-"""Numbers tell names apart."""
+"""Numbers distinguish names."""
 
 
 def width_of(line: Line) -> int:
@@ -62,7 +62,7 @@ def middle(text: str, width: int) -> str:
         return fit(text, width)
     tails = [_tail(text, (width - 1) * 2 // 5)]
     long = _tail(text, (width - 1) * 3 // 4)
-    # The digits of an id or an address say nothing.
+    # The digits of an id or an address are not worth keeping whole.
     digit = _DIGIT if "0x" not in text and any(each in _SEPARATORS for each in text) else 0
     begins = [at for at in range(len(long)) if long[at] in _SEPARATORS or (digit and _begins_number(long, at))]
     tails += [long[at:] for at in begins if len(long) - at > width // 4]

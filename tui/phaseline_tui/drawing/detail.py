@@ -173,7 +173,7 @@ def _times(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
             spans.append((f"  ({band(left.low, left.high)})", "muted"))
         spans.append((f"  {_basis(job)}", "muted"))
         if percent_shown(job, scene.now)[1]:
-            spans.append((f"  the server says {int(job.percent)}%", "muted"))
+            spans.append((f"  the server reports {int(job.percent)}%", "muted"))
     yield pad_line(tuple(spans), width)
     yield ((fit("  ".join(word for word in (f"running {ran}", begun) if word), width), "muted"),)
 

@@ -8,13 +8,13 @@ from phaseline_tui.drawing.tables import Column, row_of
 from phaseline_tui.model.servers import Group, Server
 from phaseline_tui.model.words import duration, fine_duration
 
-__all__ = ["group_in_short", "server_row"]
+__all__ = ["server_row", "summary_of_group"]
 
 _GAP: Final = "  "
 _SLOW_S: Final = 2.0
 
 
-def group_in_short(group: Group, *, brief: bool = False) -> str:
+def summary_of_group(group: Group, *, brief: bool = False) -> str:
     """Return the header's words for the servers that share a log.
 
     Args:

@@ -42,7 +42,7 @@ _GROWING: Final = (
 _WHOLE: Final = {"name": 30, "source": 20}
 """Widths up to which names are shown whole before the columns in `_SPARE` are shown at all."""
 _SPARE: Final = ("text", "host")
-"""An error takes the room of other columns in its own row; other results, and hosts, say less than a name."""
+"""Hosts and results matter less than a name. An error may use the space of other columns in its row."""
 _TOTALS: Final = (
     Column("source", "WORKFLOW", 14, cut="middle"),
     Column("origin", "SERVER", 14, priority=1, cut="middle"),
@@ -57,7 +57,7 @@ _SHORT_NAME: Final = 12
 """Least width of a name before an error."""
 _SLOW: Final = 0.5
 _MUCH: Final = 0.1
-"""Relative difference from a median from which it is worth a look."""
+"""Relative difference from a median that is highlighted."""
 _MAX_PERCENT: Final = 9.995
 
 
@@ -147,7 +147,7 @@ def history_row(job: JobView, columns: Sequence[Column], scene: Scene, median: f
 
 
 def _joined(columns: Sequence[Column], name_width: int) -> list[Column]:
-    """Return the columns with all behind a name of this width joined: an error says more than where a job ran."""
+    """Return the columns with all those after the name joined, because an error matters more than the host."""
     at = next(number for number, column in enumerate(columns) if column.key == "name")
     name, behind = columns[at], columns[at + 1 :]
     if not behind:
@@ -158,7 +158,7 @@ def _joined(columns: Sequence[Column], name_width: int) -> list[Column]:
 
 
 def _ended(job: JobView, scene: Scene) -> str:
-    """Return when a job ended, or when a lost one was last heard of; `running` if it is at work."""
+    """Return when a job ended, or when a lost one sent its last report; `running` if it is active."""
     if not job.over:
         return "running" if job.state is State.ACTIVE else str(job.state)
     last = job.completed_at

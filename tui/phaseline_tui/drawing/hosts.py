@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from phaseline_tui.drawing.cells import Line, wrap
-from phaseline_tui.drawing.group import group_in_short, server_row
+from phaseline_tui.drawing.group import server_row, summary_of_group
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
 from phaseline_tui.model.connection import LinkState, LinkStatus
@@ -14,13 +14,13 @@ from phaseline_tui.model.jobs import JobView
 from phaseline_tui.model.words import UNKNOWN, clock_time, duration
 
 __all__ = [
-    "all_in_short",
     "delay_words",
     "group_rows",
     "host_details",
     "host_heading",
     "host_row",
     "sparkline",
+    "summary_of_all",
     "worst",
 ]
 
@@ -137,7 +137,7 @@ def host_details(host: HostView, width: int, scene: Scene) -> list[Line]:
     return lines
 
 
-def all_in_short(hosts: Sequence[HostView], *, brief: bool = False) -> str:
+def summary_of_all(hosts: Sequence[HostView], *, brief: bool = False) -> str:
     """Return the header's name for the servers, and the delay of the slowest; of servers that share a log, the lag.
 
     Args:
@@ -145,7 +145,7 @@ def all_in_short(hosts: Sequence[HostView], *, brief: bool = False) -> str:
         brief: Whether to leave out the lag of servers that share a log.
     """
     if len(hosts) == 1 and (group := hosts[0].group) is not None:
-        return group_in_short(group, brief=brief)
+        return summary_of_group(group, brief=brief)
     delays = [host.usual_delay for host in hosts if host.usual_delay is not None]
     slowest = f" {_roughly(max(delays))}" if delays else ""
     if len(hosts) == 1:

@@ -1,4 +1,4 @@
-"""How lists and details name a job's workflow and series, and tell it apart from others."""
+"""The names of a job's workflow and series in lists and details, and what distinguishes it from others."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ def source_of(shown: JobView | TotalLine) -> str:
 
 
 def difference_of(job: JobView, scene: Scene) -> str:
-    """Return what tells a job apart from others of its name: its series, host or start; empty if no other has it."""
+    """Return what distinguishes a job from others of its name (series, host or start); empty if its name is unique."""
     words = []
     for difference in job.differs_by:
         if difference == "series":

@@ -1,4 +1,4 @@
-"""Which columns of the job list are shown, and how wide each is: as far as there is room, as wide as its texts."""
+"""The choice and the widths of the job list's columns: as wide as their texts, as far as there is room."""
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -19,7 +19,7 @@ EVERYTHING: Final[Needs] = tuple(column.most for column in COLUMNS)
 _NOTHING: Final[Needs] = tuple(0 if column.need else column.most for column in COLUMNS)
 _JOINED: Final = ("percent", "count", "rate", "elapsed", "eta")
 _HOST_PRIORITY: Final = 3
-"""Priority of the host if jobs run on several; it then helps to tell jobs apart."""
+"""Priority of the host if jobs run on several; it then helps to distinguish jobs."""
 _MEASURE_AFTER: Final = 3.0
 """Seconds after which the texts of the same rows are measured again."""
 _FORGET_AFTER: Final = 30.0
@@ -49,7 +49,7 @@ class Room:
 
         Args:
             rows: Returns the jobs of the rows on the screen, each with its moment.
-            place: What changes when the screen shows other rows; compared by identity.
+            place: Objects that change when the screen shows other rows; compared by identity.
             now: Monotonic seconds.
         """
         same = len(place) == len(self._place) and all(map(is_, place, self._place))

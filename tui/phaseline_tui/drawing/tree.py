@@ -138,7 +138,7 @@ def _summary(value: object, width: int) -> str:
 
 
 def _nested(value: object) -> bool:
-    """Return whether a value needs rows of its own. A short list of plain values does not."""
+    """Return whether a value needs its own rows. A short list of plain values does not."""
     if isinstance(value, list):
         plain = not any(isinstance(each, dict | list) for each in value)
         return not plain or len(words_of_value(value)) > _MAX_LIST

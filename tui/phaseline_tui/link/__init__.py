@@ -1,4 +1,4 @@
-"""The connections to the servers, in a thread of their own. Only this package uses Trio."""
+"""The connections to the servers, in a separate thread. Only this package uses Trio."""
 
 from phaseline_tui.link.links import Links
 

@@ -14,7 +14,7 @@ _ACCESS_ERRORS: Final = frozenset({"UNAUTHORIZED", "FORBIDDEN", "MISDIRECTED", "
 
 
 class Credentials:
-    """What the view shows to one server.
+    """The credentials that the view sends to one server.
 
     Attributes:
         token: The token to send; empty if there is none, or if the connection is not encrypted.

@@ -266,7 +266,7 @@ class Follower:
                     await websocket.aclose()
 
     def _take_log(self, epoch: str) -> bool:
-        """Follow the log of this epoch from now on, unless another follower does; that may use this server, too."""
+        """Follow the log of this epoch, unless another follower does; then add this server to that one's servers."""
         other = self._claim.take(epoch, self.server.url)
         if other is not None and self.server.ssh is None and other.server.ssh is None:
             other.add_servers(self._servers)

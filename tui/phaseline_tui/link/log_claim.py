@@ -1,4 +1,4 @@
-"""Which connection follows which log, so that several addresses of one log are one server."""
+"""Claims of connections to logs, so that several addresses of one log are one server."""
 
 from typing import Final, Generic, TypeVar
 
@@ -25,14 +25,14 @@ class LogClaim(Generic[_Owner]):
     def take(self, epoch: str, url: str) -> _Owner | None:
         """Claim the log of `epoch` at the server `url`; return its owner if another one has claimed it.
 
-        An older server has no epoch, "". A connection that has shown one log already shows each later one, too.
+        An older server has no epoch (""). A connection that already claimed a log may claim any later one.
         """
         other = self._owners.get(epoch)
         if epoch and other is not None and other is not self._owner and not self._epoch:
             return other
         self.notice = ""
         if self._epoch not in {"", epoch} and self._url != url:
-            self.notice = f"{url} has another log than {self._url}, whose jobs are not listed now; {_ADVICE}"
+            self.notice = f"{url} and {self._url} do not share a log; the jobs of {self._url} are not listed; {_ADVICE}"
         self._epoch, self._url = epoch, url
         if epoch:
             self._owners[epoch] = self._owner
@@ -42,11 +42,12 @@ class LogClaim(Generic[_Owner]):
         """Note that the server `url` has the log of `epoch`, or of "" if that is unknown; return whether it differs."""
         if not epoch or epoch == self._epoch or not self._epoch:
             return False
-        # A turn to another log has its own notice, which says more.
-        self.notice = self.notice or f"{url} has another log than {self._url}; its jobs are not listed; {_ADVICE}"
+        # A switch to another log has its own notice.
+        other = f"{url} and {self._url} do not share a log; the jobs of {url} are not listed; {_ADVICE}"
+        self.notice = self.notice or other
         return True
 
     def leave(self) -> None:
-        """Give up the claim, as the connection is lost."""
+        """Give up the claim, because the connection is lost."""
         if self._owners.get(self._epoch) is self._owner:
             del self._owners[self._epoch]

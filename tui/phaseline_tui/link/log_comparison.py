@@ -1,4 +1,4 @@
-"""Whether servers that are to share a log do so."""
+"""Check whether the servers of one connection really share a log."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +15,7 @@ __all__ = ["any_differs"]
 
 
 async def any_differs(servers: Iterable[ServerAddress], dialer: Dialer, claim: LogClaim[Any]) -> bool:
-    """Return whether one of `servers` has another log than `claim`, which notes that; none is asked through ssh."""
+    """Return whether one of `servers` has a log other than `claim`, and record it there; ssh servers are skipped."""
     for server in servers:
         if server.ssh is None and claim.differs(await _epoch_of(server, dialer), server.url):
             return True

@@ -111,4 +111,4 @@ class PollingSession:
         try:
             return decode_answer(body, kind)
         except ValueError:
-            raise failures.not_phaseline(self._server, "its answers by HTTP are not valid") from None
+            raise failures.not_phaseline(self._server, "its HTTP answers are not valid") from None

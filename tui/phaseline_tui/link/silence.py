@@ -1,4 +1,4 @@
-"""How long a connection has been silent, and what is done about it."""
+"""Detection of silent connections."""
 
 import time
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The credentials for servers; its own module, as the command line needs it without the rest."""
+"""The credentials for servers; a separate module, because the command line needs it without the rest."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""When boxes are free: one host and one of its queues each, decoded from `/progress/boxes`.
+"""The forecasts of free boxes (a host, or one queue of it), decoded from `/progress/boxes`.
 
 Pure. All texts are cleaned and all numbers finite and within bounds.
 """

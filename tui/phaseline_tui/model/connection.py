@@ -90,7 +90,7 @@ class Timing:
     open: float = 5.0
     """Time-out for each step of connecting."""
     first_message: float = 10.0
-    """Time-out for the server's first message. A server that waits for a token reports after 5 s that none came."""
+    """Time-out for the server's first message. A server that waits for a token rejects the client after 5 s."""
     login: float = 20.0
     """Time-out for the login of ssh."""
     ping: float = 3.0

@@ -27,7 +27,7 @@ _ANY_DECODER: Final = msgspec.json.Decoder(
 )
 """Decodes any JSON. A number beyond the range of a float becomes a text, so that only its field is skipped."""
 UNDECODABLE: Final = (msgspec.DecodeError, RecursionError, ValueError, OverflowError)
-"""What msgspec raises for text that is not JSON, is nested too deeply, or has a number that is out of range."""
+"""The errors of msgspec for text that is not JSON, is nested too deeply, or has a number that is out of range."""
 _BY_TYPE: Final[dict[object, type[msgspec.Struct]]] = {
     struct.__struct_config__.tag: struct for struct in typing.get_args(Frame)
 }

@@ -14,7 +14,7 @@ _DENIED: Final = frozenset({401, 403})
 _MISSING: Final = frozenset({404, 405})
 
 Outcome = tuple[str, bool]
-"""What became of a request, for the user, and whether it succeeded."""
+"""The result of a request in words, and whether it succeeded."""
 
 
 def dismissable(jobs: Sequence[JobView]) -> tuple[list[JobView], str]:
@@ -28,7 +28,7 @@ def dismissable(jobs: Sequence[JobView]) -> tuple[list[JobView], str]:
 
 
 def outcome(job: JobView, reply: Reply) -> Outcome:
-    """Return what became of the dismissal of a job."""
+    """Return the result of the dismissal of a job."""
     if reply.status in _OK:
         return f"{job.name} dismissed; the history still lists it", True
     missing = "the server can't dismiss jobs; update it" if reply.status in _MISSING else f"HTTP {reply.status}"
@@ -37,7 +37,7 @@ def outcome(job: JobView, reply: Reply) -> Outcome:
 
 
 def summary(outcomes: Sequence[Outcome]) -> Outcome:
-    """Return what became of several dismissals, in one text."""
+    """Return the result of several dismissals, in one text."""
     if len(outcomes) == 1:
         return outcomes[0]
     failed = [words for words, succeeded in outcomes if not succeeded]

@@ -79,7 +79,7 @@ class EventLog:
         self._pending.append(_Pending(frames, origin, wall, name))
         self._count += len(frames)
         if not SNAPSHOTS.isdisjoint(map(type, frames)):
-            self.convert()  # else its jobs were in memory twice
+            self.convert()  # otherwise its jobs would be in memory twice
             return
         while self._count - len(self._pending[0].frames) >= self._most:  # it would be dropped at once
             old = self._pending.popleft().frames

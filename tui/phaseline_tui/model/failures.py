@@ -109,7 +109,7 @@ def refused(server: ServerAddress, problem: str, *, token: bool, withheld: bool 
         advice = "the token is not valid; set PROGRESS_TOKEN to another, or write it to ~/.config/phaseline/token"
     else:
         advice = "a token is required; set PROGRESS_TOKEN, or write it to ~/.config/phaseline/token (mode 0600)"
-    problem = problem.partition(";")[0]  # what follows is advice for other clients
+    problem = problem.partition(";")[0]  # the rest is advice for other clients
     return LinkError(f"{server.url} denied access ({shown(problem)[1:-1]}): {advice}", final=True)
 
 

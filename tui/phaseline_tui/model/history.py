@@ -49,7 +49,7 @@ class _Shelf:
         self.taken = 0
         """Number of rows that are in the merged list."""
         self.cursor = ""
-        """Where the next page begins; empty for the first one."""
+        """The cursor of the next page; empty for the first one."""
         self.complete = False
         self.problem = ""
 
@@ -92,7 +92,7 @@ class History:
 
     @property
     def complete(self) -> bool:
-        """Whether no job follows, as far as the servers answer."""
+        """Whether all jobs of the servers that answer are listed."""
         return self.full or all(shelf.complete for shelf in self._shelves.values())
 
     @property
@@ -125,7 +125,7 @@ class History:
         self._merge()
 
     def fail(self, label: str, reason: str) -> None:
-        """Note that a server did not send its next page; the list goes on without it."""
+        """Note that a server did not send its next page; the list continues without it."""
         shelf = self._shelves[label]
         shelf.problem, shelf.complete = reason, True
         self._merge()

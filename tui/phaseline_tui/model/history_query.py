@@ -36,7 +36,7 @@ class Query(NamedTuple):
     rest: Filter
     """The filter for the jobs that the server sends."""
     applied_here: tuple[str, ...]
-    """Words that the server does not understand, so that its totals don't follow them."""
+    """Words that the server does not support, so its totals ignore them."""
     lines: Filter
     """The filter for the server's totals; it has fields of `workflow` and `series` only."""
     servers: tuple[str, ...]
@@ -131,7 +131,7 @@ class _Builder:
             self.problem = "the filter excludes every state"
             states = sorted(map(str, _PAST))
         common = (*host, *search, *since, *self.until)
-        # The totals begin today unless they are asked for more.
+        # The totals cover today unless a longer range is requested.
         totals = common if since else (("since", _EVER), *common)
         return Query(
             jobs=_encoded((("state", ",".join(states)), ("dismissed", "1"), *common)),

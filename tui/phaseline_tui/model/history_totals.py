@@ -53,7 +53,7 @@ class RunTotals(NamedTuple):
     since: str | None = None
     until: str | None = None
     problem: str = ""
-    """Why there are no totals; empty if there are."""
+    """The reason why there are no totals; empty if there are."""
 
 
 def read_totals(body: bytes, lines: Filter) -> RunTotals:
@@ -81,7 +81,7 @@ def sum_of(totals: Iterable[RunTotals]) -> TotalLine:
 
 
 class Trend(NamedTuple):
-    """How the median of a series changed against the week before."""
+    """The change of a series' median against the week before."""
 
     words: str
     change: float | None

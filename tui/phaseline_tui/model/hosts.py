@@ -63,10 +63,10 @@ class HostView:
     def shown_status(self) -> LinkStatus:
         """The status of the connection, or stale if its server has no news itself."""
         group = self.listed
-        if self.status.state is not LinkState.CONNECTED or group is None or group.last_word is None:
+        if self.status.state is not LinkState.CONNECTED or group is None or group.stale_since is None:
             return self.status
         return LinkStatus(
-            LinkState.STALE, f"no news from {group.leader or 'the leader'}", group.last_word, distant=True
+            LinkState.STALE, f"no news from {group.leader or 'the leader'}", group.stale_since, distant=True
         )
 
     @property

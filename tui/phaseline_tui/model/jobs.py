@@ -36,7 +36,7 @@ WORKER_GONE: Final = "worker gone"
 
 
 Difference = Literal["series", "host", "start"]
-"""What tells two jobs of one name apart."""
+"""A fact that distinguishes jobs of the same name."""
 
 
 class JobKey(NamedTuple):
@@ -182,7 +182,7 @@ class JobView(msgspec.Struct, gc=False):
 
     @property
     def differs_by(self) -> tuple[Difference, ...]:
-        """What tells the job apart from listed ones of the same name; empty if no other has it."""
+        """The facts that distinguish the job from listed ones of the same name; empty if its name is unique."""
         return self._differs_by
 
     @differs_by.setter
@@ -222,7 +222,7 @@ class JobView(msgspec.Struct, gc=False):
 
     @property
     def remark(self) -> str:
-        """The message, or the error once the job is over; of a queued or paused job, that it is."""
+        """The message, or the error of an ended job; of a queued or paused job, that state in words."""
         if self.state is State.QUEUED:
             place = "" if self.position is None else f", place {self.position}"
             return f"waits in {self.queue}{place}" if self.queue else f"queued{place}"

@@ -29,7 +29,7 @@ _AT_WORK: Final = frozenset(str(state) for state in State if state.at_work)
 
 
 class _Brief(msgspec.Struct):
-    """What decides whether a job of a snapshot is kept."""
+    """The fields that decide whether a job of a snapshot is kept."""
 
     state: str | None = None
     completed_at: str | None = None

@@ -75,8 +75,8 @@ class Group(NamedTuple):
         return max((server.lag_s for server in self.servers if server.lag_s is not None), default=None)
 
     @property
-    def last_word(self) -> float | None:
-        """When the server that sent the list last had all messages, if that was long ago; in monotonic seconds."""
+    def stale_since(self) -> float | None:
+        """The moment when the listing server last had all messages, if that was long ago; in monotonic seconds."""
         behind = next((server for server in self.servers if server.answers and server.is_behind), None)
         return None if behind is None else self.received - (behind.lag_s or 0.0)
 

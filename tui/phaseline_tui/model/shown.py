@@ -1,7 +1,7 @@
 """The share of a job that lists show, so that bar, percent and remaining time agree.
 
-A server's percent never falls. When its estimate grows, as after an error that costs hours, the percent stays where it
-was, and 97 % would stand beside nine hours left.
+A server's percent never falls. If the estimate grows, for example after an error that costs hours, the percent stays
+the same, and lists would show 97 % next to nine hours remaining.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ _APART: Final = 20.0
 """Difference in percent from which the share of the estimate replaces the server's percent."""
 
 _SHORT_S: Final = 1.0
-"""Length in seconds of a failed or cancelled job from which its percent says something."""
+"""Minimum length in seconds of a failed or cancelled job whose percent is shown."""
 
 _MOST: Final = 99.9
 """Percent that a job at work shows at most."""
@@ -38,7 +38,7 @@ def percent_shown(job: JobView, now: float) -> tuple[float, bool]:
 
 
 def percent_words(job: JobView, now: float) -> str:
-    """Return the percent in words: `42%`, `~42%` of an estimate, or a dash as long as it says nothing."""
+    """Return the percent in words: `42%`, `~42%` of an estimate, or a dash if it means nothing yet."""
     if job.percent <= 0 and job.remaining is None and not job.over:
         return UNKNOWN
     if _too_short(job, now):

@@ -30,7 +30,7 @@ class Day:
             self.completed = self.failed = self.cancelled = 0
 
     def count(self, state: State, ended: float | None, change: int = 1) -> None:
-        """Count an end, or no longer (change -1).
+        """Count an end, or undo that (change -1).
 
         Args:
             state: The state in which the job ended.

@@ -1,4 +1,4 @@
-"""Jobs of one name, and what tells them apart: their series, else their host, else their start."""
+"""Jobs of the same name, distinguished by their series, their host or their start."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -20,7 +20,7 @@ _TRIED: Final[tuple[tuple[Difference, ...], ...]] = (
     ("series", "start"),
     ("host", "start"),
 )
-"""What may tell jobs apart, in the order in which it is tried; the last is shown even if it does not."""
+"""Distinguishing facts, in order of preference; the last ones are shown even if they are not unique."""
 
 
 def mark_twins(jobs: Iterable[JobView]) -> None:
@@ -33,10 +33,10 @@ def mark_twins(jobs: Iterable[JobView]) -> None:
         if first is not job:
             groups.setdefault(job.name, [first]).append(job)
     for group in groups.values():
-        _tell_apart(group)
+        _distinguish(group)
 
 
-def _tell_apart(group: list[JobView]) -> None:
+def _distinguish(group: list[JobView]) -> None:
     """Set `differs_by` of jobs with the same name to what makes each of them unique."""
     found = _TRIED[-1]
     for tried in _TRIED:

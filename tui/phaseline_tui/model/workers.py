@@ -24,7 +24,7 @@ _MOST_HOSTS: Final = 1000
 _MOST_GPUS: Final = 16
 _MOST_BYTES: Final = 2.0**60
 _OLD_S: Final = 120.0
-"""Age from which a load says nothing about the present."""
+"""Age from which a load is outdated."""
 
 
 class HostKey(NamedTuple):
@@ -68,7 +68,7 @@ class Load:
         return _percent(self.memory_used, self.memory_total)
 
     def is_old(self, now: float) -> bool:
-        """Return whether it says nothing about the present."""
+        """Return whether it is outdated."""
         return now - self.at > _OLD_S
 
 
@@ -91,7 +91,7 @@ class WorkerHost:
 
     @property
     def label(self) -> str:
-        """Its name, and its server's if that is needed to tell it from another one."""
+        """Its name, and its server's if that is needed to distinguish it."""
         name = self.key.name or "no host"
         return f"{name} · {self.key.origin}" if self.shared else name
 

@@ -82,7 +82,7 @@ class HistoryScreen(HistoryLoading):
         yield from (reason if alone else f"{label}: {reason}" for label, reason in reasons.items())
         if self.query_now.applied_here:
             words = " ".join(self.query_now.applied_here)
-            yield f"{words}: applied here to the jobs as they arrive; the totals also count other jobs"
+            yield f"{words}: only applied to the list; the totals also count other jobs"
         if self.history.full:
             yield f"only the newest {len(self.history.rows)} jobs are listed; choose a shorter range"
         if self.newer:
@@ -195,7 +195,7 @@ class HistoryScreen(HistoryLoading):
             self.app.push_screen(PastJobScreen(self.palette_in_use, self))
 
     def action_refresh(self) -> None:
-        """Read everything anew; reconnect where the connection is lost."""
+        """Reload everything; reconnect where the connection is lost."""
         self.owner.retry()
         self.reload(keep=True)
 

@@ -1,4 +1,4 @@
-"""The part of the history view that asks the servers: pages of jobs as one scrolls, and totals."""
+"""The requests of the history view: pages of jobs while the user scrolls, and totals."""
 
 import asyncio
 import contextlib
@@ -66,7 +66,7 @@ class HistoryLoading(FramedScreen):
         return self._worker is None or self._worker.is_finished
 
     def reload(self, *, after: float = 0.0, keep: bool = False) -> None:
-        """Read everything anew.
+        """Reload everything.
 
         Args:
             after: Seconds to wait; a call during this time replaces this one.
@@ -77,7 +77,7 @@ class HistoryLoading(FramedScreen):
         self._start_count(after)
 
     def load_more(self) -> None:
-        """Read further pages if fewer rows are left than one scrolls in a moment."""
+        """Read more pages if few rows remain below the visible ones."""
         if self._idle and self.history.wanted() and not self._enough():
             self._start(self._fill)
 

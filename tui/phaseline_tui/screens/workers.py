@@ -206,7 +206,7 @@ class WorkersScreen(FramedScreen):
                 self.run_worker(self._ask(label), group=f"load of {label}", exclusive=True)
 
     async def _ask(self, label: str) -> None:
-        """Ask a server for the load of its machines. An older one does not know it, so it stays unknown."""
+        """Request the load of a server's machines. An older server does not provide it, so it stays unknown."""
         try:
             reply = await asyncio.wrap_future(self.owner.request(label, "GET", _QUESTION))
             if reply.status != _OK:

@@ -1,7 +1,7 @@
 """Detection of the terminal's graphics, by queries that are sent before the first picture.
 
-All queries are sent together. Every terminal answers the last one, so its answer ends the wait, however slow the line
-is, and no late answer is taken for key presses.
+All queries are sent together. Every terminal answers the last one. Its answer ends the wait even on a slow line, so no
+late answer is read as key presses.
 """
 
 import os

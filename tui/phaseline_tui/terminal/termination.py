@@ -1,6 +1,6 @@
 """Termination without a key press: the terminal is closed, or the program receives SIGHUP or SIGTERM.
 
-The kernel sends SIGHUP when the controlling terminal is closed. A program in a session of its own does not receive it:
+The kernel sends SIGHUP when the controlling terminal is closed. A program in a separate session does not receive it:
 there, every read returns no data and every write fails.
 """
 

@@ -99,7 +99,7 @@ def load_textual_image(cell: tuple[int, int]) -> None:
         cell: Width and height of a cell in pixels.
     """
     terminal = importlib.import_module("textual_image._terminal")
-    terminal.get_cell_size._result = terminal.CellSize(*cell)  # else it queries the terminal while Textual reads
+    terminal.get_cell_size._result = terminal.CellSize(*cell)  # or it queries the terminal while Textual reads
     if "textual_image.widget" not in sys.modules:
         screen = sys.__stdout__
         sys.__stdout__ = io.StringIO()  # type: ignore[misc,assignment]  # without a terminal it sends no queries

@@ -63,7 +63,7 @@ ACTIONS: Final = (
     Action("previous-job", "left_square_bracket,left", "neighbor(-1)", "", "job"),
     Action("past-job", "enter", "open", "all details of the job", "history", "Enter"),
     Action("range", "d", "range", "next range of time", "history", "d"),
-    Action("refresh", "r", "refresh", "read anew, and reconnect", "history", "r"),
+    Action("refresh", "r", "refresh", "reload, and reconnect", "history", "r"),
     Action("pause", "p", "pause", "pause the screen", "everywhere", "p"),
     Action("copy", "y", "copy", "copy the id or selected row", "everywhere", "y"),
     Action("picture", "i", "picture", "the job's picture", "everywhere", "i"),

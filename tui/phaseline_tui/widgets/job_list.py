@@ -41,7 +41,7 @@ class JobList(LineView, can_focus=True):
         self._columns: Columns | None = None
         self._room = Room()
         self._named: list[JobKey] | None = None
-        """The visible jobs when those of one name were last told apart."""
+        """The visible jobs when duplicate names were last distinguished."""
         self._chosen: JobKey | None = None
         self._at = 0
         self._cursor_unset = True
@@ -72,7 +72,7 @@ class JobList(LineView, can_focus=True):
             yield self._state.jobs[key], self._moment(key.origin)
 
     def forget_widths(self) -> None:
-        """Choose the widths of the columns anew, because the list shows other jobs now."""
+        """Choose the widths of the columns again, because the list shows other jobs now."""
         self._room.forget()
 
     @property
@@ -92,7 +92,7 @@ class JobList(LineView, can_focus=True):
     def update_lines(self) -> None:
         """Repaint changed lines, all for the same moment."""
         self._clear_cache()
-        self._tell_twins_apart()
+        self._mark_twins()
         super().update_lines()
 
     def show_jobs(self, keys: set[JobKey]) -> None:
@@ -114,8 +114,8 @@ class JobList(LineView, can_focus=True):
         self._moments.clear()
         self._columns = None
 
-    def _tell_twins_apart(self) -> None:
-        """Let each name that several jobs have be followed by what tells these apart."""
+    def _mark_twins(self) -> None:
+        """Append a distinguishing fact to each name that several jobs share."""
         visible = self._state.visible
         if visible is not self._named:
             mark_twins([self._state.jobs[key] for key in visible])

@@ -128,7 +128,7 @@ class LineView(ScrollView):
         for index, stretches in differing:
             line, ground = self._painted.get(index, nothing)
             styles = self._palette.on(ground)
-            if stretches[-1].end > width:  # the scroll bar follows the last cell
+            if stretches[-1].end > width:  # the scroll bar begins there
                 stretches = [Stretch(start, min(end, width)) for start, end in stretches if start < width]  # noqa: PLW2901
             for x, text, name in cut(line, stretches):
                 yield first + index, left + x, to_ascii(text) if plain else text, styles[name]
