@@ -139,7 +139,7 @@ class Keeper:
         """Whether no token exists, so that every client has full access.
 
         Raises:
-            LogUnavailable: This is not known yet, as the log with the tokens is not available.
+            LogUnavailable: This is not known yet, because the log with the tokens is not available.
         """
         self._load()
         return self._tokens is None

@@ -52,7 +52,7 @@ class Document(Protocol):
             ConfigError: It is not readable.
             DataDirError: The file is not writable.
             DiskFull: There is no room.
-            LogUnavailable: The log's database is away.
+            LogUnavailable: The log's database is unreachable.
         """
         ...
 

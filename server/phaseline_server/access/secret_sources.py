@@ -59,7 +59,7 @@ class FileSecrets:
 
 
 class SharedSecrets:
-    """The secrets of a shared log, as this server has last read them. While the database is away, they stay valid."""
+    """The secrets of a shared log, as this server last read them. They stay valid while the database is unreachable."""
 
     def __init__(self, store: SecretStore, data_dir: Path) -> None:
         """Use `store`; the files of `data_dir` are taken over if the log has no tokens yet."""
@@ -112,7 +112,7 @@ class SharedSecrets:
     # ------------------------------------------------------------------ of a server
 
     async def refresh(self) -> bool:
-        """See `Secrets.refresh`; waits for the next look, of which there are few, and not while the log is away."""
+        """See `Secrets.refresh`; waits for the next read, of which there are few, but not if the log is unreachable."""
         before, asked_s = self._known, trio.current_time()
         if before is None or not self._available:
             return False

@@ -13,7 +13,7 @@ _TEXT: Final = 0x81  # FIN bit and opcode 1: a text message in a single frame
 _FIN, _CONTROL, _MASKED = 0x80, 0x08, 0x80
 _SHORT: Final = 125  # the longest payload whose length is in the second byte
 _MEDIUM: Final = 126  # in the second byte: the length is in the next two bytes; 127: in the next eight
-_LARGEST: Final = 65_535  # a longer frame is not collected here, as each part of it would be copied many times
+_LARGEST: Final = 65_535  # a longer frame is not collected here: each part of it would be copied many times
 
 
 class Incoming:

@@ -38,8 +38,8 @@ _AnySubscriber = TypeVar("_AnySubscriber", bound=Subscriber)
 _SLICE: Final = 250
 _SLICE_BYTES: Final = 2**20
 _NONE: Final = frozenset[str]()  # the channels of a client that only reports
-# Subscribers that publishing writes to at once, as a round would cost a fifth more. Messages that follow one another
-# within this time are joined in rounds, which cost much less for each.
+# Subscribers that publishing writes to at once, because a round would cost a fifth more. Messages that follow one
+# another within this time are joined in rounds, which cost much less for each.
 _FEW: Final = 100
 _BURST_S: Final = 0.0005
 _MANY_PENDING: Final = 1000  # messages; large batches wait for less

@@ -36,7 +36,7 @@ def _header(length: int) -> bytes:
 def joined_frame(parts: Sequence[bytes], *, batch: bool) -> bytes:
     """Return the frame of a text message that consists of parts with commas between them; with `batch`, of an array.
 
-    The parts are copied once, as they may be large.
+    The parts are copied once, because they may be large.
     """
     start, end = (b"[", b"]") if batch else (b"", b"")
     size = sum(map(len, parts)) + len(parts) - 1 + len(start) + len(end)

@@ -37,7 +37,7 @@ class RunPhase(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class RunReason(msgspec.Struct, kw_only=True, rename="camel"):
-    """Why the estimate of a picture's run changed."""
+    """The reason why the estimate of a picture's run changed."""
 
     at: str
     change_seconds: float

@@ -45,7 +45,7 @@ def read_files() -> Mapping[str, PageFile]:
     """Return all files but the templates, by name."""
     files, contents = {}, {path: path.read_bytes() for path in sorted(PAGE.iterdir()) if path.suffix != ".py"}
     version = hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]
-    # Browsers install the service worker anew when a byte of it differs.
+    # Browsers install the service worker again when a byte of it differs.
     contents[PAGE / _WORKER] += f"// Version {version}\n".encode()
     for path, plain in contents.items():
         if kind := _KINDS.get(path.suffix):

@@ -39,7 +39,7 @@ class Services:
         learning: Statistics of earlier runs.
         boxes: Forecasts of when each host and queue is free.
         clients: The connected clients, over any transport.
-        courses: How the estimates of jobs moved.
+        courses: The histories of the jobs' estimates.
         answers: The budget of large answers.
         address: The address of this server.
         refused: Number of rejected requests and messages, by error code.

@@ -14,7 +14,7 @@ __all__ = ["Waiting", "make_waiting_room"]
 
 
 class Waiting:
-    """Why a server waits.
+    """The reason why a server waits.
 
     Attributes:
         standing: Its part among the servers.

@@ -93,7 +93,7 @@ class Head:
         recalled: Whether the job had left memory, and was read from the log to be dismissed.
         behind: Whether the estimate in `lines` is older than the job's state.
         outdated: The last message, if its estimate is older than the job's state.
-        quick: What the job's next report may share with its last one, or None; see `quick.take_quickly`.
+        quick: The data that the job's next report may share with its last one, or None; see `quick.take_quickly`.
     """
 
     __slots__ = ("behind", "channels", "estimated", "job", "lines", "outdated", "quick", "recalled")

@@ -65,7 +65,7 @@ class HostItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostQuery(NamedTuple):
-    """Which machines to list: those after a name, at most `limit`, each with at most `jobs` jobs.
+    """The machines to list: those after a name, at most `limit`, each with at most `jobs` jobs.
 
     A page has no further machine once it has 250 jobs or `most_bytes` bytes.
     """

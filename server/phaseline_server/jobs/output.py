@@ -81,7 +81,7 @@ class Outputs:
 
         Args:
             job_id: The id of the job.
-            at: The number of characters that the program wrote before; 0 begins anew, None appends.
+            at: The number of characters that the program wrote before; 0 starts again, None appends.
             data: UTF-8; any other byte becomes U+FFFD.
         """
         text = data.decode("utf-8", "replace")

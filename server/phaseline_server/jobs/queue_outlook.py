@@ -1,4 +1,4 @@
-"""When queued jobs will start: the active jobs of their host and queue end first, and then those that wait before them.
+"""The starts of queued jobs: the active jobs of their host and queue end first, then those that wait before them.
 
 A start is only known if the ends of all these jobs are, and while jobs of the queue run: the queue has one slot for
 each of these.

@@ -38,7 +38,7 @@ class StateStorage(ABC):
     Attributes:
         kind: The kind of the states in the engine.
         pace_s: Seconds between two writes; a crash loses at most this much.
-        most: What is written at a time, in the measure of the part.
+        most: The maximum amount written at a time, in the unit of the part.
     """
 
     kind: ClassVar[str]

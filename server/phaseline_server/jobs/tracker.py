@@ -1,7 +1,7 @@
 """The tracker: the one writer. Every report, over any transport, enters here and nowhere else.
 
 The intake checks a report and applies it to a copy of its job. The reports that have gathered are committed as one
-group; only then do the copies become the jobs that everybody sees, and the messages are published. So nothing is
+group; only then do the copies become the jobs that all readers see, and the messages are published. So nothing is
 visible or acknowledged before it is on disk, and a group that could not be stored leaves no trace.
 """
 
@@ -125,7 +125,7 @@ class Tracker(PublishedJobs):
         """Accept one event, to be stored with the next group.
 
         A producer that numbers its reports may send them again after a lost answer; they are recorded once. Each
-        `owner`, which is the token that reports, has producers of its own.
+        `owner`, which is the token that reports, has its own producers.
 
         Raises:
             NumberReused: The producer has used the number for another job.

@@ -61,7 +61,7 @@ class Watchdog:
         self._tracker = tracker
         self._habits = habits
         self.limits = limits
-        # Silence before this time does not count, as the server could not receive reports.
+        # Silence before this time does not count, because the server could not receive reports.
         self._present = self._looked = tracker.clock()
 
     async def run(self) -> None:

@@ -1,7 +1,7 @@
 """The connected workers. They let the server detect a worker's death at once, without waiting for its silence.
 
-A worker's name is its producer, or else its connection. If a connection is lost (no close frame, or one that says that
-the process ends), its workers are gone, unless another connection has them. A regular close has no effect on the job,
+A worker's name is its producer, or else its connection. If a connection is lost (no close frame, or one for the end of
+the process), its workers are gone, unless another connection has them. A regular close has no effect on the job,
 because a shell script may open a connection for each report.
 """
 
@@ -74,7 +74,7 @@ class Workers:
         self._left[name] = (self._clock(), lost)
 
     def note_dead(self, name: str) -> None:
-        """Take in that somebody else delivers what this worker left."""
+        """Record that another process delivers the reports of this dead worker."""
         if name not in self._connections:
             self._left[name] = (self._clock(), True)
 
@@ -85,7 +85,7 @@ class WorkerConnection:
     __slots__ = ("_channel", "_client_id", "_names", "_producer", "_token", "_workers")
 
     def __init__(self, workers: Workers, client_id: str, channel: OrderChannel) -> None:
-        """Begin with no worker; `client_id` tells this connection from all others."""
+        """Begin with no worker; `client_id` identifies this connection."""
         self._channel = channel
         self._workers = workers
         self._client_id = client_id

@@ -32,7 +32,7 @@ class Start(NamedTuple):
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
-    """What was committed since the last update.
+    """The changes that were committed since the last update.
 
     Attributes:
         messages: In the order of their numbers, without a gap.
@@ -65,7 +65,7 @@ class Feed(Store, Protocol):
         ...
 
     async def read(self, day: LocalDay) -> Update:
-        """Wait until the leader has committed more, and return it; while the database is away, wait for that, too.
+        """Wait until the leader has committed more, and return it; while the database is unreachable, wait for it, too.
 
         Raises:
             LogReplaced: The log does not continue what was read from it.

@@ -24,7 +24,7 @@ class Learned(NamedTuple):
 
     Attributes:
         states: The learned states, by kind and key.
-        runs: Each run that teaches, oldest first.
+        runs: The runs to learn from, oldest first.
         durations: Workflow, series, phase and nanoseconds of each phase that ended well, oldest first.
     """
 
@@ -34,7 +34,7 @@ class Learned(NamedTuple):
 
 
 class PhaseFailures(msgspec.Struct, frozen=True):
-    """How many runs of a workflow failed in a phase."""
+    """The number of runs of a workflow that failed in a phase."""
 
     workflow: str
     phase: str
@@ -52,7 +52,7 @@ class SlowRun(msgspec.Struct, frozen=True):
 
 
 class Outcomes(NamedTuple):
-    """How runs ended: the phases in which they failed, most failures first; and the runs that took longest."""
+    """The ends of runs: the phases in which they failed, most failures first; and the runs that took longest."""
 
     failures: list[PhaseFailures]
     slowest: list[SlowRun]

@@ -9,7 +9,7 @@ __all__ = ["CopyStart", "MirrorEngine"]
 
 
 class CopyStart(NamedTuple):
-    """A copy that begins anew.
+    """A copy that starts again.
 
     Attributes:
         epoch: The epoch of the source's log.
@@ -31,7 +31,7 @@ class MirrorEngine(BlockingEngine, Protocol):
         ...
 
     def replace(self, start: CopyStart, complete_ns: int) -> None:
-        """Replace everything by a copy that begins anew, completely or not at all.
+        """Replace everything by a copy that starts again, completely or not at all.
 
         Raises:
             DiskFull: There is no room; nothing is changed.

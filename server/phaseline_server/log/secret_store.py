@@ -67,7 +67,7 @@ def document_of(document: str, entries: Iterable[dict[str, Any]]) -> bytes:
 
 
 class SecretStore(Protocol):
-    """The secrets of one log. Each method blocks, and raises LogUnavailable while the database is away."""
+    """The secrets of one log. Each method blocks, and raises LogUnavailable while the database is unreachable."""
 
     @property
     def name(self) -> str:

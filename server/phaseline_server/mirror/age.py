@@ -66,7 +66,7 @@ class Age:
         return self._restarted or self.silent_s > _AWAY_S
 
     def clock(self) -> Moment:
-        """Return the present, or while the source is away, the time of its last sign of life."""
+        """Return the present, or while the source is unreachable, the time of its last sign of life."""
         if not self.away:
             return self._present()
         if self._restarted:

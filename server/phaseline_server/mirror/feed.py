@@ -123,7 +123,7 @@ class MirrorFeed(ThreadedStore):
         return await self._receive.receive() if frame is None else frame
 
     async def _begin(self, start: LogStart) -> None:
-        """Replace the copy by one that begins anew, once all of it has arrived."""
+        """Replace the copy by one that starts again, once all of it has arrived."""
         _log.info("copying the log of the source", source=self._url, epoch=start.epoch)
         records = list[Raw]()
         while self._held is None:

@@ -1,4 +1,4 @@
-"""How large a decoded picture of a provider may be."""
+"""The maximum size of a decoded picture of a provider."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The painter's client in the server: each picture is painted or decoded in a process of its own.
+"""The painter's client in the server: each picture is painted or decoded in a separate process.
 
 So neither the work nor the memory of decoded pictures is the server's.
 """

@@ -13,10 +13,10 @@ from phaseline_server.pictures.painter_process import Painter
 from phaseline_server.pictures.painting.brief import Brief
 from phaseline_server.pictures.sources import LocalPicture, PictureSource
 
-__all__ = ["OpenAIProvider", "Order", "PainterProvider", "Provider", "Tell"]
+__all__ = ["OpenAIProvider", "Order", "PainterProvider", "Progress", "Provider"]
 
 # Reports a percentage (None if unknown) and a line of text.
-Tell = Callable[[float | None, str], Awaitable[None]]
+Progress = Callable[[float | None, str], Awaitable[None]]
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class Provider(Protocol):
     name: str
     greeting: str
 
-    async def make(self, order: Order, tell: Tell) -> PictureSource:
+    async def make(self, order: Order, progress: Progress) -> PictureSource:
         """Generate a picture and return its source.
 
         Raises:
@@ -76,11 +76,11 @@ class PainterProvider:
         self._painter = painter
         self._new_file = new_file
 
-    async def make(self, order: Order, tell: Tell) -> PictureSource:
+    async def make(self, order: Order, progress: Progress) -> PictureSource:
         """See `Provider.make`."""
 
         async def report(fraction: float) -> None:
-            await tell(round(100 * fraction, 1), "painting")
+            await progress(round(100 * fraction, 1), "painting")
 
         path = await trio.to_thread.run_sync(self._new_file)
         await self._painter.paint(order.brief, path, report)
@@ -97,10 +97,10 @@ class OpenAIProvider:
         self._images = images
         self.greeting = f"waiting for {model}"
 
-    async def make(self, order: Order, tell: Tell) -> PictureSource:
+    async def make(self, order: Order, progress: Progress) -> PictureSource:
         """See `Provider.make`."""
 
         async def report(text: str) -> None:
-            await tell(None, text)
+            await progress(None, text)
 
         return await self._images.request(order.prompt, order.brief.width, order.brief.height, report)

@@ -91,7 +91,7 @@ def _printable(text: str) -> str:
 def _indented(out: TextIO, exc_info: Any) -> None:
     """Write a traceback with indented lines, so that none looks like an entry.
 
-    It is a plain one, as one with local variables is long and contains keys and tokens.
+    It is a plain one, because one with local variables is long and contains keys and tokens.
     """
     plain = io.StringIO()
     structlog.dev.plain_traceback(plain, exc_info)

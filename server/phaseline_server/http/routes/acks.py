@@ -86,7 +86,7 @@ class Acks:
 
     @property
     def failed(self) -> PhaselineError | None:
-        """Why numbered reports of this client could not be stored, if so."""
+        """The error that kept numbered reports of this client from being stored, or None."""
         return self._failed or next((error for due in self._due or () if (error := due.error) is not None), None)
 
     def answer(self, text: bytes) -> None:

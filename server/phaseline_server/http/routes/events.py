@@ -40,7 +40,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
             "since", request.args.get("since")
         )
         if position is not None:
-            await services.tracker.log.catch_up(position)  # here, as its error is an answer
+            await services.tracker.log.catch_up(position)  # here, because its error is an answer
         stream = _Stream(services, channels, position)
         return Response(stream.run(), headers=_HEADERS, content_type="text/event-stream")
 
@@ -117,7 +117,7 @@ class _Stream:
             raise SlowSubscriber(str(group.exceptions[0])) from None
 
     def _event(self, message: Message) -> bytes:
-        if not message.seq:  # it is not part of the stream, so nobody resumes after it
+        if not message.seq:  # it is not part of the stream, so no client resumes after it
             return b"event: %s\ndata: %s\n\n" % (message.type.encode(), message.payload)
         return _sse(Position(self._tracker.log.top.epoch, message.seq), message.type, message.payload)
 

@@ -103,7 +103,7 @@ class _Documents:
         Args:
             view: The name of the view.
             root: The way from the document to the server's root.
-            content: What the document shows without JavaScript.
+            content: The content of the document without JavaScript.
         """
         parts, turns = list[str](), Turns()
         loaded = {"styles": _STYLES[view], "scripts": self._scripts[view]}

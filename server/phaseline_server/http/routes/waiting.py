@@ -62,7 +62,7 @@ async def read_missed(  # noqa: PLR0913 (a position, and what bounds the answer)
         wait_s: Time to wait for the first message, in seconds.
         closing: Set when the server closes, which ends the wait.
         budget: Limits the pages that are read at a time.
-        hold: What the answer holds of `budget`: a page while one is read, nothing during the wait.
+        hold: The answer's share of `budget`: a page while one is read, nothing during the wait.
 
     Raises:
         JournalFailed: The disk failed.

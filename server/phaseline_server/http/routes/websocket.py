@@ -18,7 +18,7 @@ __all__ = ["add_handlers"]
 
 _GOODBYE: Final = (GOING_AWAY, "the server is shutting down; reconnect")
 _CLOSING_S: Final = 1.0
-# No close frame arrived, or one that says that the process or the page ends.
+# No close frame arrived, or one for the end of the process or the page.
 _LOST: Final = frozenset({None, 1006, GOING_AWAY})
 
 

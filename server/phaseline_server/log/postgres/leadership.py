@@ -236,7 +236,7 @@ class Leadership:
             self._warning = f"{notice.message_primary}; {notice.message_detail}"
 
     def _connected(self) -> TimedConnection:
-        """Return the connection, or a new one that goes on with this server's term."""
+        """Return the connection, or a new one that continues this server's term."""
         if self._connection is not None and not self._connection.closed:
             return self._connection
         connection = self._connect()
@@ -293,6 +293,6 @@ def lock_of(schema: str) -> tuple[int, int]:
 
 
 def _renew_epoch(connection: TimedConnection) -> None:
-    """Begin a new epoch, as the log has lost events that clients may have received."""
+    """Begin a new epoch, because the log has lost events that clients may have received."""
     row = connection.execute("SELECT coalesce(max(last), 0) FROM packs").fetchone()
     write_meta(connection, {"epoch": secrets.token_hex(8), "epoch_since": str(row[0] if row else 0)})

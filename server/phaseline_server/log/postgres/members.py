@@ -14,7 +14,7 @@ __all__ = ["MEMBERS_TABLE", "Registration", "aged", "members"]
 _SILENT_S: Final = 3.0
 """Silence after which a server is away: each registers about each second."""
 _KEPT_S: Final = 600.0
-# Unlogged, as it is written all the time and is right again a second after a crash.
+# Unlogged, because it is written all the time and is right again a second after a crash.
 MEMBERS_TABLE: Final[LiteralString] = """
 CREATE UNLOGGED TABLE servers (
   id text COLLATE "C" PRIMARY KEY, address text COLLATE "C" NOT NULL, role text NOT NULL, term bigint NOT NULL,

@@ -1,4 +1,4 @@
-"""What a server reads from the log: the state to start with, events, and earlier runs."""
+"""Reading the log: the state to start with, events, and earlier runs."""
 
 from collections.abc import Collection
 
@@ -84,7 +84,7 @@ def read_records(cursor: Cursor, job_ids: Collection[str]) -> list[bytes]:
 
 
 def read_runs(cursor: Cursor, first: int, last: int) -> list[EncodedRun]:
-    """Return the runs that teach and ended with messages `first` to `last`; raises psycopg.Error."""
+    """Return the runs to learn from that ended with messages `first` to `last`; raises psycopg.Error."""
     rows = cursor.execute(
         "SELECT seq, workflow, series, body FROM runs WHERE seq >= %s AND seq <= %s AND body IS NOT NULL ORDER BY seq",
         (first, last),

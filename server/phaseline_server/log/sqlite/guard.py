@@ -1,4 +1,4 @@
-"""What makes a journal this server's own: two locks, the identity of its files, and a marker of the last one served."""
+"""The exclusive use of a journal: two locks, the identity of its files, and a marker of the last one served."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ _MARKER_BYTES: Final = 256
 
 
 class Marker(msgspec.Struct, frozen=True):
-    """What a server records beside its journal, to recognize it at the next start.
+    """The record beside a journal by which a server recognizes it at the next start.
 
     Attributes:
         served: The name of the present run; while it starts, also that of the last run. The journal has one of them.

@@ -14,7 +14,7 @@ __all__ = ["History", "PastRun", "find_journal", "read_history", "read_learned",
 
 
 class PastRun(NamedTuple):
-    """A run that teaches; times in nanoseconds, by the wall clock."""
+    """A run to learn from; times in nanoseconds, by the wall clock."""
 
     ended_ns: int
     duration_ns: int
@@ -22,7 +22,7 @@ class PastRun(NamedTuple):
 
 
 class History(NamedTuple):
-    """The runs that teach, oldest first, and the learned states by kind and key."""
+    """The runs to learn from, oldest first, and the learned states by kind and key."""
 
     runs: list[PastRun]
     states: dict[tuple[str, str], bytes]

@@ -125,7 +125,7 @@ class Journal:
         self.oldest = max(oldest or 1, since + 1)
         self._reader = self._open_reader()
         self._history = self._open_reader()  # another one, so that no report of a stream waits for a long query
-        # The third part, an index, is made anew from the others.
+        # The third part, an index, is rebuilt from the others.
         self._files = Files(parts_of(self.path)[:2])
 
     def _open_reader(self) -> sqlite3.Connection:

@@ -1,4 +1,4 @@
-"""The copy of another server's log, in a file beside the journal that the server may have of its own."""
+"""The copy of another server's log, in a file beside the server's own journal, if it has one."""
 
 from typing import ClassVar, Final
 

@@ -1,4 +1,4 @@
-"""What a server reads from its journal: the state to start with, and events."""
+"""Reading the journal: the state to start with, and events."""
 
 import sqlite3
 from contextlib import closing

@@ -35,7 +35,7 @@ CREATE TABLE averages (
   PRIMARY KEY (workflow, phase)
 ) WITHOUT ROWID;
 """
-# The runs that estimates learn from, and the learned states; a run's body is NULL if it teaches nothing.
+# The runs that estimates learn from, and the learned states; a run's body is NULL if there is nothing to learn.
 _LEARNING: Final = """
 CREATE TABLE runs (
   seq INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, job_id TEXT NOT NULL, workflow TEXT NOT NULL, series TEXT NOT NULL,
@@ -92,7 +92,7 @@ ALTER TABLE new_producers RENAME TO producers;
 CREATE INDEX producers_seq ON producers (seq);
 """
 # The columns of jobs and runs that history asks for. An old run has the host and name of its job, if that is kept.
-# The indexes of ended jobs and of runs have all that a query needs, as the rows are long. Jobs that have not ended
+# The indexes of ended jobs and of runs have all that a query needs, because the rows are long. Jobs that have not ended
 # change too often for that.
 _HISTORY: Final = """
 CREATE TABLE new_jobs (
