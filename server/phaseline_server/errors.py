@@ -220,7 +220,7 @@ class Deposed(PhaselineError):
 
 
 class LogReplaced(PhaselineError):
-    """The shared log does not continue what a server that follows has read from it."""
+    """The shared log does not continue the events that a follower has read from it."""
 
     code = "LOG_REPLACED"
 

@@ -67,7 +67,7 @@ async def test_the_page_opens_while_the_server_is_away_and_shows_the_last_state(
         await tab.go(server.url)
         await tab.until(f"{column('name')} === 'Shot 7'")
         assert await tab.evaluate("document.body.className") == "stale"
-        await tab.until("document.getElementById('connection').innerText.includes('last state of')")
+        await tab.until("document.getElementById('connection').innerText.includes('state as of')")
         async with server_process(tmp_path / "data", bind=bind) as server, client_of(server.url) as client:
             await tab.until(LIVE)
             await report(client, "start", job_id="b", name="Shot 8")

@@ -20,7 +20,7 @@ ROWS = (
     "[...document.querySelectorAll('.servers tbody tr')]"
     ".map((row) => [...row.children].map((cell) => cell.textContent))"
 )
-AGE = f"Number(/ (\\d+)s ago/.exec({CONNECTION})?.[1])"
+AGE = f"Number(/ for (\\d+)s/.exec({CONNECTION})?.[1])"
 
 
 @pytest.mark.slow

@@ -146,7 +146,7 @@ class SharedSecrets:
                 if self._known is None:
                     raise
                 if not failed:
-                    _log.error("cannot read the tokens from the log; the known ones stay valid", error=str(error))
+                    _log.error("can't read the tokens from the log; the known ones stay valid", error=str(error))
                 failed = True
             if not started:
                 started = True

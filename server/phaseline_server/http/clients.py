@@ -1,4 +1,4 @@
-"""The connected clients, over any transport, and the bounds of what each of them may keep here."""
+"""The connected clients, over any transport, and the limits of each one's state here."""
 
 import secrets
 import sys

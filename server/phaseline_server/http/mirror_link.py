@@ -21,7 +21,7 @@ _READING: Final = frozenset({"GET", "HEAD"})
 
 
 class MirrorLink:
-    """Rejects what only the source of a mirror can do; a `Leader`."""
+    """Rejects requests that only the source of a mirror can serve; a `Leader`."""
 
     def __init__(self, source: str) -> None:
         """Refer clients to `source`."""

@@ -139,7 +139,7 @@ class Estimates:
         self._published.pop(job_id, None)
 
     def drop(self, job_id: str) -> None:
-        """Drop the estimate of a job that left memory, and the reasons for its changes."""
+        """Drop the estimate of a job evicted from memory, and the reasons for its changes."""
         self.forget(job_id)
         self._reasons.forget(job_id)
 

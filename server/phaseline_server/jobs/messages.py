@@ -119,7 +119,7 @@ class JobMessages:
         return job.snapshot(moment, msgspec.structs.replace(estimate, percent=job.percent), {})
 
     def forget(self, job_id: str) -> None:
-        """Drop what is known of a job that has left memory."""
+        """Drop what is known of a job that was evicted from memory."""
         self._estimates.drop(job_id)
 
 

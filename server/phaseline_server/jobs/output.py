@@ -44,7 +44,7 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class Added(msgspec.Struct, frozen=True):
-    """What a report added to a job's output: `text`, after `at` characters."""
+    """A report's addition to a job's output: `text`, after `at` characters."""
 
     at: int
     text: str
@@ -117,7 +117,7 @@ class Outputs:
     # ------------------------------------------------------------------ storage
 
     def restore(self, job_id: str, output: Output) -> None:
-        """Keep what was stored of a job's output, as the one that was written last."""
+        """Keep the stored output of a job as the latest one."""
         self._keep(job_id, output)
 
     def take_changes(self, most_characters: int) -> tuple[list[str], set[str]]:

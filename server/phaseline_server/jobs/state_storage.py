@@ -66,7 +66,7 @@ class StateStorage(ABC):
 
     def dropped(self, job: str, error: Exception) -> None:
         """Log that a stored state can't be read."""
-        _log.warning("can't read a stored state of a job; it is dropped", kind=self.kind, job=job, error=str(error))
+        _log.warning("can't read a stored state of a job; dropping it", kind=self.kind, job=job, error=str(error))
 
     async def run(self) -> None:
         """Write what has changed, at intervals, until cancelled.
@@ -104,7 +104,7 @@ class StateStorage(ABC):
             await self._store.save_learned(states, [(self.kind, _key(job_id)) for job_id in gone])
         except (DiskFull, LogUnavailable) as error:
             if not self._warned:
-                _log.warning("can't store states of jobs; it is tried again", kind=self.kind, error=str(error))
+                _log.warning("can't store states of jobs; retrying", kind=self.kind, error=str(error))
             self._warned = True
             self._changes.put_back(jobs, gone)
             return False

@@ -74,7 +74,7 @@ class BoxesJobs(Protocol):
 
 
 class _Watched:
-    """A box with jobs: the looks at its batch, when to look again, and the latest look, None if a job is unknown."""
+    """A box with jobs: the forecasts of its batch, when to renew, and the latest forecast, None if a job is unknown."""
 
     __slots__ = ("again_ms", "batch", "jobs", "look", "slots")
 
@@ -96,7 +96,7 @@ class Boxes:
         self._watched: dict[BoxKey, _Watched] = {}
 
     async def run(self) -> None:
-        """Look at the boxes from time to time, until canceled."""
+        """Renew the forecasts periodically, until canceled."""
         while True:
             await self.look()
             await trio.sleep(_ROUND_S)

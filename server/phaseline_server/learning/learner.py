@@ -172,7 +172,7 @@ class Learning:
         try:
             await self._store.save_learned(states, gone)
         except (DiskFull, LogUnavailable) as error:
-            _log.warning("can't save the learned estimates; it is tried again", error=str(error))
+            _log.warning("can't save the learned estimates; retrying", error=str(error))
             self._dirty |= dirty
         else:
             self._saved = (self._saved | {(kind, name) for kind, name, _ in states}) - gone
@@ -228,7 +228,7 @@ class Learning:
                 self._take_up(kind, key, state)
             except (ValueError, msgspec.DecodeError) as error:
                 _log.warning(
-                    "cannot read the learned state; learning it again", kind=kind, key=_name(key), error=str(error)
+                    "can't read a learned state; learning it again", kind=kind, key=_name(key), error=str(error)
                 )
         self._learn_anew(learned.runs, common)
 
@@ -253,7 +253,7 @@ class Learning:
             try:
                 self.model.decode_common(common)
             except ValueError as error:
-                _log.warning("cannot read the learned state of all series; starting without it", error=str(error))
+                _log.warning("can't read the learned state of all series; starting without it", error=str(error))
         for run in [run for run in runs if run.seq > upto][-_MOST_ANEW:]:
             self._learn_run(run)
 

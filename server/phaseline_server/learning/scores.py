@@ -71,7 +71,7 @@ class Scores:
     """The scores of the latest runs of each series. The least recently updated series are dropped first.
 
     Attributes:
-        evicted: The number of series that left because there were too many.
+        evicted: The number of series evicted because there were too many.
     """
 
     def __init__(self) -> None:

@@ -76,7 +76,7 @@ class Sketches:
 
     Attributes:
         changed: The updated keys; the reader clears it.
-        evicted: The number of keys that left because there were too many.
+        evicted: The number of keys evicted because there were too many.
     """
 
     def __init__(self, most: int) -> None:

@@ -1,4 +1,4 @@
-"""The feed of a shared log: what the leader commits, for a server that follows it."""
+"""The feed of a shared log: the leader's commits, for a server that follows it."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol

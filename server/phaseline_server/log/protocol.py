@@ -201,7 +201,7 @@ class Store(Protocol):
         ...
 
     async def prune(self, now: Moment) -> bool:
-        """Remove some of what is over the limits; return whether more may be left to do.
+        """Remove some rows that are too old or too many; return whether more may remain.
 
         Ages count from the last commit about an event or job, on the log's own clock (`phaseline_server.log.clock`).
 

@@ -123,7 +123,7 @@ class Log:
         await self._broadcaster.wait_room(large=large)
 
     def announce(self, message: Message) -> None:
-        """Send a message that is not part of the stream, with the number 0, to those who are subscribed now."""
+        """Send a message that is not part of the stream, with the number 0, to the present subscribers."""
         self._broadcaster.publish(message)
 
     def recent(self, position: Position) -> tuple[Message, ...]:
@@ -217,9 +217,9 @@ class Log:
                 while await self._store.prune(clock()):
                     await trio.lowlevel.checkpoint()
             except LogUnavailable as error:
-                _log.debug("cannot delete old events from the log", error=str(error))  # debug: the store has logged it
+                _log.debug("can't delete old events from the log", error=str(error))  # debug: the store has logged it
             except DiskFull as error:
-                _log.warning("cannot delete old events from the log; retrying", error=str(error))
+                _log.warning("can't delete old events from the log; retrying", error=str(error))
 
     async def run_fan_out(self) -> None:
         """Write published messages to the subscribers in slices, until canceled; see `Broadcaster.run`."""

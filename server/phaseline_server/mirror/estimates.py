@@ -10,11 +10,11 @@ from phaseline.model.snapshot import Estimate, Moment
 
 __all__ = ["SourceEstimates"]
 
-_LEAST_NS: Final = 1_000_000  # what remains of a job that has not ended is never 0
+_LEAST_NS: Final = 1_000_000  # an unfinished job's remaining time is never 0
 
 
 class SourceEstimates:
-    """An `Engine` that returns what the source estimated last, less the time since then."""
+    """An `Engine` that returns the source's last estimate, less the time since then."""
 
     def __init__(self, away: Callable[[], bool]) -> None:
         """Start without estimates; while the source is `away`, remaining times are unknown."""

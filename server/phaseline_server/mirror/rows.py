@@ -1,4 +1,4 @@
-"""From what the source sends to the rows of the copy. Everything here runs in worker threads."""
+"""Conversion of the source's data to the rows of the copy. Everything here runs in worker threads."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final

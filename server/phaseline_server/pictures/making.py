@@ -1,4 +1,4 @@
-"""One run of a picture: it is made, its end is reported in any case, and its last snapshot is archived."""
+"""One run of a picture: it is made, its end is always reported, and its last snapshot is archived."""
 
 import traceback
 from collections import deque

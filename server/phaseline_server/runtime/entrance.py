@@ -149,7 +149,7 @@ class Reception:
                     self._feed = feed
                     await follow(feed, settings, self._keeper, self.door, self._show)
         except* (JournalFailed, JournalUnusable, LogReplaced, LogUnavailable) as errors:
-            _log.warning("this server can't follow the log; it is tried again", error=str(first_of(errors)))
+            _log.warning("this server can't follow the log; retrying", error=str(first_of(errors)))
         finally:
             self._feed = None
             self._ended.set()

@@ -73,7 +73,7 @@ async def follow_feed(  # noqa: PLR0913 (its collaborators and options)
         keeper: The tokens.
         door: The door of its clients.
         show: Shows an app to them; called once it is ready.
-        engine: Estimates what remains of jobs. [the one of `settings`]
+        engine: Estimates the remaining times of jobs. [the one of `settings`]
         clock: Returns the time of which jobs are shown.
         address: The address of this server, if the feed has no list of servers.
 

@@ -131,7 +131,7 @@ class LiveData:
         live = self._paused_at or self.live_scene()
         origin = origin or self.labels[0]
         status = self.hosts[origin].shown_status
-        # What a server sends later than its last news is of the moment at which it sends it.
+        # Data that a server sends after its last news is drawn as of the time at which it was sent.
         since = max(status.since, self._synced_at.get(origin, 0.0))
         frozen_at = since if status.distant else self._frozen_at.get(origin)
         if frozen_at is None:

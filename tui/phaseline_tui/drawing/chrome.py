@@ -32,7 +32,7 @@ _COUNTED: Final = {state.counted_as: state.tone for state in STATES if state is 
 _ALWAYS_COUNTED: Final = frozenset({"done", "failed"})
 _ON_THE_SERVER: Final = "http://localhost:5100"
 Place = Literal["list", "detail", "page", "filter"]
-"""What has the focus: the list, the details beside it, the details in its place, or the filter line."""
+"""The part with the focus: the list, the details beside it, the details in its place, or the filter line."""
 _KEYS: Final = (
     ("↑↓", "move"),
     ("enter", "details"),

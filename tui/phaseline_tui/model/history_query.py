@@ -1,4 +1,4 @@
-"""The query for past jobs that a filter means: what the server answers, and what is left to apply to its answer."""
+"""The query for past jobs of a filter: the part that the server applies, and the rest for its answer."""
 
 import datetime as dt
 import re

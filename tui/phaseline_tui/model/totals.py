@@ -44,7 +44,7 @@ class Totals(NamedTuple):
     """Jobs that failed on the servers' local day, and those that are lost."""
     cancelled_today: int = 0
     seen: bool = False
-    """Whether a server is older, so that the counts of today are what was seen of its jobs since local midnight."""
+    """Whether a server is older, so that the counts of today are those seen of its jobs since local midnight."""
 
 
 def totals_of(

@@ -16,9 +16,9 @@ const MOST_WATCHED = 200;
 const FILTERS = "watched filters";
 const MOST_FILTERS = 20;
 const BEEP = { hertz: 660, seconds: 0.25, volume: 0.15 };
-const ICON_STEPS = 50; // a browser fetches and draws each icon anew
+const ICON_STEPS = 50; // a browser fetches and draws each icon again
 
-/** What the icon shows. */
+/** The state of the icon. */
 let icon = "";
 let url = "";
 
@@ -92,7 +92,7 @@ function stored(key) {
 }
 
 /**
- * Add a line to a stored list or remove it. Return whether the browser allows to notify.
+ * Add a line to a stored list or remove it. Return whether the browser allows notifications.
  * @param {string} key
  * @param {string} line
  * @param {boolean} on
@@ -115,7 +115,7 @@ export const isWatched = (id) => stored(WATCHED).includes(id);
  */
 export const watch = (id, on) => mark(WATCHED, id, on, MOST_WATCHED);
 
-/** The filters whose jobs to notify of. */
+/** The filters with notifications. */
 export const watchedFilters = () => stored(FILTERS);
 
 /**

@@ -12,7 +12,7 @@ export const isLink = link !== null;
 let token = link ?? sessionStorage.getItem(KEY);
 
 /** @typedef {{scope: "read" | "report" | "admin", prefix: string, job: string | null}} Rights */
-/** What the token allows, as the server described it. @type {Rights} */
+/** The token's permissions, as the server described them. @type {Rights} */
 let known = { scope: "admin", prefix: "", job: null };
 export const rights = () => known;
 /** Whether the token allows reading all jobs. */

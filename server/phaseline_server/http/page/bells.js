@@ -1,4 +1,4 @@
-// The filters whose jobs the page notifies of, beside the list's filter.
+// The filters with notifications, beside the list's filter.
 
 import { watchFilter, watchedFilters } from "./alerts.js";
 import { h } from "./dom.js";

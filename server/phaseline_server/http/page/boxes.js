@@ -28,7 +28,7 @@ export class BoxesView {
     this.name = WORDS.boxes;
     this.read_at = -Infinity;
     this.closed = false;
-    /** When the queues of each host are free. @type {Map<string, any[]>} */
+    /** The forecasts of each host's queues. @type {Map<string, any[]>} */
     this.free = new Map();
     this.note = h("p", { class: "note", role: "status" });
     this.rows = h("tbody", {});
@@ -120,7 +120,7 @@ const cell = (column, value) => h("td", { "data-label": BOXES.columns[column], c
 const gpu = (device) =>
   meter(device.use === null ? null : device.use / 100, `${device.use === null ? "—" : `${Math.round(device.use)} %`}${device.memory_total ? ` · ${gib(device.memory_used)}/${gib(device.memory_total)} GiB` : ""}`, false);
 
-/** When one queue of a host is free. @param {any} box */
+/** The forecast of one queue of a host, in words. @param {any} box */
 function free(box) {
   const name = box.queue ? `${clean(box.queue)}: ` : "";
   const waiting = box.queued ? `, ${BOXES.queued(box.queued)}` : "";

@@ -69,7 +69,7 @@ export class Fan {
     this.drawn = false;
   }
 
-  /** Read and draw the points anew, if there may be more of them. @param {any} status A JobStatus. */
+  /** Read and draw the points again, if there may be more of them. @param {any} status A JobStatus. */
   async read(status) {
     const over = status.completed_at !== null;
     const now = performance.now();

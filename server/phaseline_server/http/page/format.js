@@ -44,7 +44,7 @@ export function about(seconds) {
 }
 
 /**
- * How much later or earlier an end became: `+45s`, `−4m`.
+ * The change of an end, later or earlier: `+45s`, `−4m`.
  * @param {number} seconds
  */
 export function change(seconds) {
@@ -113,7 +113,7 @@ const LONG = 10_000;
 const brief = (value) => COMPACT.format(value).replace("K", "k");
 
 /**
- * What is done of a whole: `74/240 frames`; "" if the worker does not count.
+ * The part of a whole that is done: `74/240 frames`; "" if the worker does not count.
  * @param {number | null} done
  * @param {number | null} total
  * @param {string} unit

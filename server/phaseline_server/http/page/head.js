@@ -38,7 +38,7 @@ function timesOf(job, at) {
 export class Head {
   constructor() {
     this.element = h("div", { class: "job-head" });
-    /** What the element shows, to write it only if it changes. */
+    /** The element's content, to write it only if it changes. */
     this.shown = "";
   }
 

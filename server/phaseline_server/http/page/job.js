@@ -155,7 +155,7 @@ export class JobView {
   #estimate() {
     const { status } = this;
     const reasons = status.eta_reasons.map((/** @type {any} */ reason) => {
-      // The text ends with the change, which has a column of its own here.
+      // The text ends with the change, which has its own column here.
       return h("li", {}, h("time", {}, clock(wallOf(reason.at), Date.now())), h("b", {}, change(reason.change_seconds)), h("span", {}, clean(reason.text).replace(/: [+-][^:]*$/, "")));
     });
     const over = status.completed_at !== null;

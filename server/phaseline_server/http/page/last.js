@@ -38,5 +38,5 @@ export function lastState() {
   }
 }
 
-/** Forget the stored jobs, as the server has tokens now. */
+/** Drop the stored jobs, because the server has tokens now. */
 export const forgetLast = () => localStorage.removeItem(KEY);

@@ -232,7 +232,7 @@ export class ListView {
   }
 }
 
-/** How to report one's own job to this server. */
+/** Instructions for reporting a job to this server. */
 function emptyText() {
   const own = ROOT.href.replace(/\/$/, "");
   return h(

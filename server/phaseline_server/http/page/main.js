@@ -23,9 +23,9 @@ export class App {
     this.link = { kind: "connecting", way: "ws", why: "" };
     /** Whether the server has sent its jobs. */
     this.known = false;
-    /** When the connection was lost; until then times advance. @type {import("./row.js").Clock | null} */
+    /** The time when the connection was lost; null while times advance. @type {import("./row.js").Clock | null} */
     this.stopped = null;
-    /** When the server sent the last snapshot. */
+    /** The time of the server's last snapshot. */
     this.synced = -Infinity;
     this.servers = new Servers();
     this.painted = { changes: -1, at: 0 };

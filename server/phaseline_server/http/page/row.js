@@ -68,9 +68,9 @@ export class Row {
     this.element = h("div", { class: "row", role: "row", id: `row-${number}` });
     this.key = "";
     this.kind = "";
-    /** What the cells show. @type {Record<string, string>} */
+    /** The content of the cells. @type {Record<string, string>} */
     this.texts = {};
-    /** What the bar shows, to write it only if it changes. */
+    /** The state of the bar, to write it only if it changes. */
     this.widths = "";
   }
 

@@ -27,7 +27,7 @@ export class Servers {
     this.list = [];
     /** The name of the leader, or of a mirror's source; "" if there is none. */
     this.leader = "";
-    /** When this server had its last news, in milliseconds of the page's clock; null while it has them. @type {number | null} */
+    /** The time of this server's last news, in milliseconds of the page's clock; null while it has them. @type {number | null} */
     this.since = null;
     this.read_at = -Infinity;
     this.again = true;
@@ -72,7 +72,7 @@ export class Servers {
     setText(this.element, this.list.length > 1 ? SERVERS.short(this.list.length, away, this.leader, lag) : SERVERS.mirror(this.leader, lag));
   }
 
-  /** How old the jobs are if this server has no news, as text; "" if it has. */
+  /** The age of the jobs if this server has no news, as text; "" if it has. */
   behind() {
     return this.since === null ? "" : SERVERS.behind(this.leader, spent((performance.now() - this.since) / 1000));
   }

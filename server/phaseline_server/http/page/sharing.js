@@ -35,7 +35,7 @@ export class Sharing {
 
   async #copy() {
     if (!hasToken()) {
-      // Without tokens, everybody can read the job at its address.
+      // Without tokens, every client can read the job at its address.
       await this.#show(address(jobPath(this.id)).href, SHARING.open);
       return;
     }

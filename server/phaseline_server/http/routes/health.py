@@ -46,7 +46,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
             try:
                 await trio.to_thread.run_sync(check_data_dir, Path(services.settings.data_dir))
                 if not standing.available:
-                    raise LogUnavailable("the log's database is not available; the server connects again by itself")
+                    raise LogUnavailable("the log's database is not available; the server reconnects by itself")
             except PhaselineError as error:
                 return json_answer(report | {"status": "unready", "error": str(error), "code": error.code}, 503)
         return json_answer(report)

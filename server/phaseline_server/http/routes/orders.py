@@ -20,7 +20,7 @@ _ID_BYTES: Final = 8
 
 
 class GivenOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of `/progress/job/<id>/orders`: what the job's worker shall do, and why."""
+    """The body of `/progress/job/<id>/orders`: an order to the job's worker, and its reason."""
 
     order: OrderKind
     reason: Text = ""

@@ -55,7 +55,7 @@ def one_line(error: psycopg.Error) -> str:
 def _advice(text: str) -> str:
     """Return what to do about an error of a connection."""
     found = [advice for part, advice in _ADVICE.items() if part in text]
-    return "; ".join([*dict.fromkeys(found), "the server connects again by itself"])
+    return "; ".join([*dict.fromkeys(found), "the server reconnects by itself"])
 
 
 def failure(error: psycopg.Error, name: str) -> DiskFull | LogUnavailable | JournalFailed:
@@ -68,7 +68,7 @@ def failure(error: psycopg.Error, name: str) -> DiskFull | LogUnavailable | Jour
     if isinstance(error, _TEMPORARY):
         return LogUnavailable(
             # Clients receive this text, so it does not name the database's machine.
-            "the log's database is not available; the server connects again by itself; retry later",
+            "the log's database is not available; the server reconnects by itself; retry later",
             f"{name}: {text}; {_advice(text)}",
         )
     return JournalFailed(f"cannot use {name}: {text}; check the database, then start the server again")

@@ -124,7 +124,7 @@ class FollowerLog(LogReader):
         if found.update.messages:
             self.top = found.update.messages[-1].seq
         if not self._is_behind:
-            self.complete_s = begun_s  # after `top`, as another thread looks at both
+            self.complete_s = begun_s  # after `top`, because another thread reads both
         self.oldest, self._duration = max(self.oldest, found.oldest), max(self._duration, found.duration)
         return found.update
 
@@ -160,7 +160,7 @@ class FollowerLog(LogReader):
         )
         return found._replace(update=update, duration=durations[-1][0] if durations else 0)
 
-    # ------------------------------------------------------------------ what only a leader does
+    # ------------------------------------------------------------------ only on a leader
 
     def load(self, *_: object) -> Kept:
         """Raise LogUnavailable."""

@@ -68,7 +68,7 @@ class LeaderLog(LogReader):
             self._undecided = None
             raise
         self.top = top
-        self._undecided = None  # after `top`, as another thread looks at both
+        self._undecided = None  # after `top`, because another thread reads both
         if trimmed is not None and (row := trimmed.fetchone()) is not None:
             self.oldest = max(self.oldest, row[0])
 

@@ -32,18 +32,18 @@ class Pruning:
     """The result of `prune`, which is complete once the transaction has ended.
 
     Attributes:
-        newest: The number of the newest event that left, or 0.
+        newest: The number of the newest event removed, or 0.
     """
 
     def __init__(self, gone: list[int], deletions: list[Cursor]) -> None:
-        """Note the last numbers of the packs that left, and what deleted other rows."""
+        """Store the last numbers of the removed packs, and the cursors that deleted other rows."""
         self.newest = gone[-1] if gone else 0
         self._packs = len(gone)
         self._deletions = deletions
 
     @property
     def more(self) -> bool:
-        """Whether more may be left to do."""
+        """Whether more rows may remain to be removed."""
         return max(self._packs, *(deletion.rowcount for deletion in self._deletions)) >= _ROWS_AT_ONCE
 
 
@@ -52,8 +52,8 @@ def trim(connection: TimedConnection, oldest: int, upto: int, added: int) -> Cur
 
     Args:
         connection: A connection in a transaction.
-        oldest: The oldest event, before which PostgreSQL would only find rows that have left.
-        upto: The newest event that may leave.
+        oldest: The oldest event, before which PostgreSQL would only find removed rows.
+        upto: The newest event that may be removed.
         added: The number of events in this transaction.
 
     Returns:

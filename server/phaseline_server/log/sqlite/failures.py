@@ -70,8 +70,8 @@ def opening(path: Path) -> Iterator[None]:
             raise DiskFull(text) from error
         if _is(error, _CORRUPT):
             text = (
-                f"{path} is damaged ({error}); it is left as it is; restore it from a copy, or move it away with its "
-                f"-wal and -shm files to begin anew (sqlite3 {path.name} .recover may save what is in it)"
+                f"{path} is damaged ({error}) and was not changed; restore it from a copy, or move it away with its "
+                f"-wal and -shm files to start an empty one (sqlite3 {path.name} .recover may save its content)"
             )
             raise JournalUnusable(text) from error
         text = f"{path} can't be opened: {error}; allowed: a file that this user can read and write"

@@ -27,7 +27,7 @@ DELETE FROM jobs WHERE job_id IN (
 
 
 class Pruned(NamedTuple):
-    """The result of `prune`: the number of the newest event that left or 0, and whether more may be left to do."""
+    """The result of `prune`: the number of the newest event removed or 0, and whether more may remain."""
 
     newest: int
     more: bool
@@ -38,7 +38,7 @@ def trim(connection: sqlite3.Connection, upto: int, added: int) -> int | None:
 
     Args:
         connection: A connection in a transaction.
-        upto: The newest event that may leave.
+        upto: The newest event that may be removed.
         added: The number of events in this transaction.
 
     Returns:

@@ -127,7 +127,7 @@ CREATE INDEX runs_series ON runs (workflow, series, at_ns, state, measured, dura
 # Each migrates from the version of its index to the next one, and is never changed after its release.
 _STEPS: Final = (_BASE, _LEARNING, _PACKS, _JOB_COLUMNS, _COMMITTED + _PRODUCERS, _HISTORY)
 VERSION: Final = len(_STEPS)
-# What the steps call, and the number of arguments.
+# The functions that the steps call, and their numbers of arguments.
 _FUNCTIONS: Final[dict[Callable[..., str | bytes | int], int]] = {
     pack_one: 4,
     job_in: 3,
