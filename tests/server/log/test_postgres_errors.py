@@ -84,9 +84,7 @@ async def test_hosts_that_do_not_answer_are_all_named() -> None:
     cause = await why_not(f"postgresql://me:secret@{','.join(hosts)}/db")
     assert cause.startswith(f"PostgreSQL at {','.join(hosts)}, database db: ")
     assert all(f"{host}: Connection refused" in cause for host in hosts)
-    assert cause.endswith(
-        "start PostgreSQL, or check the host and the port in --log; the server reconnects by itself"
-    )
+    assert cause.endswith("start PostgreSQL, or check the host and the port in --log; the server reconnects by itself")
     assert "secret" not in cause
 
 
