@@ -61,7 +61,7 @@ async def test_the_job_shows_how_its_estimate_moved(tmp_path: Path, monkeypatch:
         await tab.go(f"{str(client.base_url).rstrip('/')}/job/a")
         await tab.until("document.querySelector('.fan .range').getAttribute('d').split('L').length >= 6")
         spoken = await tab.evaluate("document.querySelector('.fan').getAttribute('aria-label')")
-        assert spoken.startswith("The estimated length of the run moved from ")
+        assert spoken.startswith("The estimated length of the run changed from ")
         await report(client, "complete", job_id="a")
         await tab.until("document.querySelector('.job-head.completed') !== null")
         await tab.until("document.querySelector('.fan .mid') !== null")
