@@ -27,7 +27,7 @@ class Waiting:
         self.error = LogUnavailable("the log is being opened; send the request again")
 
     def update(self, reason: Standing | LogUnavailable) -> bool:
-        """Note the present reason; return whether it is another one than before."""
+        """Record the present reason; return whether it is another one than before."""
         before = str(self.error)
         if isinstance(reason, LogUnavailable):
             self.error = LogUnavailable(str(reason))

@@ -42,7 +42,7 @@ class GroupCommits:
         self._work = trio.Event()
 
     def wake(self) -> None:
-        """Note that there is something to commit."""
+        """Record that there is something to commit."""
         self._work.set()
 
     @asynccontextmanager

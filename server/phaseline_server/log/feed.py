@@ -74,5 +74,5 @@ class Feed(Store, Protocol):
         ...
 
     def note(self, standing: Standing) -> None:
-        """Note which server leads."""
+        """Record which server leads."""
         ...

@@ -38,7 +38,7 @@ class Age:
         self._restarted = True
 
     def note(self, moment: Moment, *, complete: bool) -> bool:
-        """Note a sign of life of the source; return whether the time is to be stored."""
+        """Record a sign of life of the source; return whether the time is to be stored."""
         self._life, self._restarted = moment, False
         if not complete:
             return False

@@ -117,7 +117,7 @@ class Reception:
         return None if self._feed is None else self._feed.standing.lag_s
 
     def update(self, reason: Standing | LogUnavailable) -> None:
-        """Note why this server does not lead."""
+        """Record why this server does not lead."""
         if self._waiting.update(reason):
             if isinstance(reason, LogUnavailable):
                 _log.warning("waiting for the log", cause=reason.cause)

@@ -36,7 +36,7 @@ class Room:
         self.forget()
 
     def forget(self) -> None:
-        """Forget the rows shown before, because the list shows others now."""
+        """Drop the rows shown before, because the list shows others now."""
         self._needs = self._recent = _NOTHING
         self._since: float | None = None
         self._place: tuple[object, ...] = ()

@@ -39,7 +39,7 @@ class LogClaim(Generic[_Owner]):
         return None
 
     def differs(self, epoch: str, url: str) -> bool:
-        """Note that the server `url` has the log of `epoch`, or of "" if that is unknown; return whether it differs."""
+        """Record that the server `url` has the log of `epoch` ("" if unknown); return whether it differs."""
         if not epoch or epoch == self._epoch or not self._epoch:
             return False
         # A switch to another log has its own notice.

@@ -29,7 +29,7 @@ class Silence:
         self._dead = dead
 
     def end(self) -> float:
-        """Note that data has arrived, and return the time."""
+        """Record that data has arrived, and return the time."""
         self.last_received = time.monotonic()
         return self.last_received
 

@@ -125,7 +125,7 @@ class History:
         self._merge()
 
     def fail(self, label: str, reason: str) -> None:
-        """Note that a server did not send its next page; the list continues without it."""
+        """Record that a server did not send its next page; the list continues without it."""
         shelf = self._shelves[label]
         shelf.problem, shelf.complete = reason, True
         self._merge()

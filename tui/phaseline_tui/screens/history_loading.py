@@ -89,7 +89,7 @@ class HistoryLoading(FramedScreen):
         self._counter = self.run_worker(work, group="totals", exclusive=True)
 
     def show_changes(self, changes: Changes) -> None:
-        """Note on which servers jobs ended, and ask those again that have connected."""
+        """Record on which servers jobs ended, and query again those that have connected."""
         self._stale |= {key.origin for key in changes.ended}
         if changes.status:
             failed = {label for label, _ in self.history.problems}
@@ -114,7 +114,7 @@ class HistoryLoading(FramedScreen):
             self.load_more()
 
     def adopted(self) -> None:
-        """Forget what was measured on the rows of another query."""
+        """Drop what was measured on the rows of another query."""
 
     def _new_query(self) -> Query:
         hosts = {job.host for job in self.owner.state.jobs.values()}
