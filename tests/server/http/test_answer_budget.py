@@ -11,7 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from phaseline_server.errors import Busy
 from phaseline_server.http.answer_budget import PAGE_BYTES, AnswerBudget
-from phaseline_server.runtime import server
+from phaseline_server.http import services
 from tests.support.door_clients import read_until
 from tests.support.servers import serving
 
@@ -69,7 +69,7 @@ async def test_parallel_readers_hold_no_more_than_the_budget(tmp_path: Path, mon
             super()._count(change, who)
             peaks.append(self.held)
 
-    monkeypatch.setattr(server, "AnswerBudget", Watched)
+    monkeypatch.setattr(services, "AnswerBudget", Watched)
     async with serving(tmp_path, answer_bytes=4 * 2**20, max_job_bytes=2**26) as client:
         await report_much(client, 2)
 
@@ -91,7 +91,7 @@ async def test_a_client_that_disconnects_releases_its_budget(tmp_path: Path, mon
         made.append(AnswerBudget(size))
         return made[0]
 
-    monkeypatch.setattr(server, "AnswerBudget", make)
+    monkeypatch.setattr(services, "AnswerBudget", make)
     async with serving(tmp_path, history=0) as client:
         request = b"GET /progress/events?wait=50 HTTP/1.1\r\nHost: localhost\r\n\r\n"
         port = client.base_url.port
@@ -113,7 +113,7 @@ async def test_one_client_gets_half_of_the_budget_and_waits_for_more() -> None:
     with ExitStack() as held:
         first = held.enter_context(await budget.hold(30, "a"))
         held.enter_context(await budget.hold(20, "a"))
-        with pytest.raises(Busy, match="allowed: 100, and 50 a client"):
+        with pytest.raises(Busy, match="allowed: 100, and 50 per client"):
             await budget.hold(1, "a", patience_s=0)
         held.enter_context(await budget.hold(40, "b"))
         got: list[str] = []

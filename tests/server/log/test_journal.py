@@ -206,7 +206,7 @@ def flip(path: Path, start: int, count: int) -> None:
 def test_a_damaged_file_is_refused(tmp_path: Path, start: int, count: int, in_wal: bool) -> None:
     path = filled(tmp_path, in_wal=in_wal) / NAME
     flip(path, start, count)
-    check_refused(path.parent, "damaged", "left as it is", "restore it from a copy, or move it away")
+    check_refused(path.parent, "damaged", "was not changed", "restore it from a copy, or move it away")
 
 
 def test_a_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:

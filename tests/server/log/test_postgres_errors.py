@@ -62,7 +62,7 @@ async def test_a_wrong_password_is_named_but_not_shown(postgres: Postgres) -> No
     where = f"PostgreSQL at 127.0.0.1:{postgres.port}, database {name}: "
     cause = await why_not(url.replace(f"//{name}@", f"//{name}:wrong@"))
     assert cause.startswith(f'{where}127.0.0.1:{postgres.port}: password authentication failed for user "{name}"; ')
-    assert "; check the user and the password in --log, PHASELINE_LOG or ~/.pgpass; the server connects" in cause
+    assert "; check the user and the password in --log, PHASELINE_LOG or ~/.pgpass; the server reconnects" in cause
     assert "wrong" not in cause
     assert "no password supplied; check the user and the password" in await why_not(url)
     store = await PostgresStore.lead(url.replace(f"//{name}@", f"//{name}:right@"))
