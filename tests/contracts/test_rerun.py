@@ -26,11 +26,11 @@ FAILING = "def test_failing(): assert not 'always'\n"
 
 
 def run(folder: Path, *options: str, **files: str) -> subprocess.CompletedProcess[str]:
-    """Write tests, run them with two workers, and hold the last line to the form that pytest's has."""
+    """Write tests, run them with a worker, and hold the last line to the form that pytest's has."""
     (folder / "pytest.ini").write_text("[pytest]\nfaulthandler_timeout = 60\n")
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text)
-    command = [sys.executable, "-m", "tests.support.rerun", "--rootdir", str(folder), "-n", "2", *options, str(folder)]
+    command = [sys.executable, "-m", "tests.support.rerun", "--rootdir", str(folder), "-n", "1", *options, str(folder)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("COV_", "PYTEST_"))}
     clean |= {
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
