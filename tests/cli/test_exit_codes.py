@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import PHASELINE, phaseline
+from tests.support.commands import PHASELINE, forked_phaseline
 from tests.support.servers import server_process
 from tests.support.tokens import make_tokens
 
@@ -24,7 +24,7 @@ async def codes(env: Env, *commands: list[str]) -> dict[str, int]:
     """Run commands that fail, each with one line on standard error alone; return their exit codes."""
     found = {}
     for command in commands:
-        ran = await phaseline(env, *command)
+        ran = await forked_phaseline(env, *command)
         assert (ran.out, ran.err.count("\n")) == ("", 1), command
         assert ran.err.startswith("phaseline: "), command
         found[" ".join(command)] = ran.code
@@ -38,12 +38,14 @@ async def test_every_command_has_the_exit_codes_of_the_manual(env: Env, tmp_path
         away = env
         env = env | {"PROGRESS_URL": server.url, "PROGRESS_TOKEN": tokens["admin"]}
         for job in ("good", "bad", "left"):
-            assert (await phaseline(env, "start", job, "--id", job)).out == f"{job}\n"
-        done = [await phaseline(env, *words) for words in (["done", "good"], ["fail", "bad"], ["cancel", "left"])]
+            assert (await forked_phaseline(env, "start", job, "--id", job)).out == f"{job}\n"
+        done = [
+            await forked_phaseline(env, *words) for words in (["done", "good"], ["fail", "bad"], ["cancel", "left"])
+        ]
         assert [ran.code for ran in done] == [0, 0, 0]
-        assert (await phaseline(env, "wait", "good")).code == 0
+        assert (await forked_phaseline(env, "wait", "good")).code == 0
         assert await codes(env, ["wait", "bad"], ["done", "bad"]) == {"wait bad": 1, "done bad": 1}
-        assert (await phaseline(env, "list", "--nope")).code == 2
+        assert (await forked_phaseline(env, "list", "--nope")).code == 2
         assert set((await codes(env, ["list", "--since", "never"], ["tail", "--since", "never"])).values()) == {2}
         assert set((await codes(env | {"PROGRESS_URL": "ftp://x"}, *of("good", *LOOKS, *ORDERS))).values()) == {2}
         assert await codes(env, ["wait", "left"]) == {"wait left": 3}
@@ -53,7 +55,7 @@ async def test_every_command_has_the_exit_codes_of_the_manual(env: Env, tmp_path
         reader = env | {"PROGRESS_TOKEN": tokens["read"]}
         assert set((await codes(reader, *of("good", *REPORTS, *ORDERS), ["start", "a"])).values()) == {4}
         assert set((await codes(env, *of("missing", *every))).values()) == {5}
-        await phaseline(env, "start", "slow", "--id", "slow")
+        await forked_phaseline(env, "start", "slow", "--id", "slow")
         assert await codes(env, ["wait", "slow", "--timeout", "0.1s"]) == {"wait slow --timeout 0.1s": 124}
     strict = [[*command, "--strict"] for command in of("other", *REPORTS)]
     gone = await codes(away, *strict, *of("other", *ORDERS, *LOOKS), ["list"], ["tail"])

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import trio
 
-from tests.support.commands import job_status, phaseline
+from tests.support.commands import forked_phaseline, job_status, phaseline
 from tests.support.servers import ServerProcess, server_process
 
 Env = dict[str, str]
@@ -31,7 +31,7 @@ async def add(env: Env, job_id: str, script: str, *options: str) -> None:
 
 
 async def states(env: Env) -> dict[str, str]:
-    listed = await phaseline(env, "queue", "list")
+    listed = await forked_phaseline(env, "queue", "list")
     assert listed.code == 0, listed.err
     return {line.split()[0]: line.split()[1] for line in listed.out.splitlines()}
 

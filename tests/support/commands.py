@@ -37,24 +37,33 @@ async def forked_phaseline(env: Mapping[str, str], *arguments: str, cwd: Path | 
     """
     if _of_interpreter(env) != _of_interpreter(os.environ):
         return await phaseline(env, *arguments, cwd=cwd)
-    (out, its_out), (err, its_err) = os.pipe(), os.pipe()
-    process = forked_command(arguments, env, cwd or Path.cwd(), its_out, its_err)
-    printed = {out: b"", err: b""}
+    out, its_out = os.pipe()
+    printed = bytearray()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_read, out, printed)
+        code, err = await forked_phaseline_into(its_out, env, *arguments, cwd=cwd)
+    return _checked(code, bytes(printed), err)
 
-    async def read(file: int) -> None:
-        async with trio.lowlevel.FdStream(file) as stream:
-            async for data in stream:
-                printed[file] += data
 
+async def forked_phaseline_into(
+    stdout: int, env: Mapping[str, str], *arguments: str, cwd: Path | None = None
+) -> tuple[int, bytes]:
+    """Run a forked `phaseline` whose output goes to a file, which is closed here; return its exit code and errors."""
+    err, its_err = os.pipe()
+    printed = bytearray()
+    process = forked_command(arguments, env, cwd or Path.cwd(), stdout, its_err)
     try:
         with trio.fail_after(120):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(read, out)
-                nursery.start_soon(read, err)
-            code = await process.wait()
+            await _read(err, printed)
+            return await process.wait(), bytes(printed)
     finally:
         process.kill()
-    return _checked(code, printed[out], printed[err])
+
+
+async def _read(file: int, printed: bytearray) -> None:
+    async with trio.lowlevel.FdStream(file) as stream:
+        async for data in stream:
+            printed += data
 
 
 async def phaseline(env: Mapping[str, str], *arguments: str, cwd: Path | None = None) -> Ran:
