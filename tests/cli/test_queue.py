@@ -112,10 +112,10 @@ async def test_jobs_run_one_after_the_other_and_keep_output_and_exit_code(env: E
     await add(env, "c", f"echo c >> {order}")
     await appears(order)
     assert (await states(env)) == {"a": "running", "urgent": "queued", "b": "queued", "c": "queued"}
-    assert (await phaseline(env, "queue", "move", "c", "2")).code == 0
-    assert (await phaseline(env, "queue", "remove", "a")).code == 1
+    assert (await forked_phaseline(env, "queue", "move", "c", "2")).code == 0
+    assert (await forked_phaseline(env, "queue", "remove", "a")).code == 1
     (tmp_path / "go").touch()
-    followed = await phaseline(env, "queue", "follow", "a")
+    followed = await forked_phaseline(env, "queue", "follow", "a")
     assert (followed.code, followed.out) == (3, "first\n")
     await become(env, a="failed", b="completed", c="completed", urgent="completed")
     assert order.read_text().split() == ["a", "urgent", "c", "b"]
@@ -123,8 +123,8 @@ async def test_jobs_run_one_after_the_other_and_keep_output_and_exit_code(env: E
     await become(env, a="failed", b="completed")
     await comes(lambda: order.read_text().split().count("a") == 2)
     await become(env, a="failed")
-    assert (await phaseline(env, "queue", "log", "a")).out == "first\nfirst\n"
-    assert (await phaseline(env, "queue", "remove", "a", "b")).code == 0
+    assert (await forked_phaseline(env, "queue", "log", "a")).out == "first\nfirst\n"
+    assert (await forked_phaseline(env, "queue", "remove", "a", "b")).code == 0
     assert set(await states(env)) == {"c", "urgent"}
 
 
@@ -153,7 +153,7 @@ async def test_a_job_whose_process_was_killed_is_failed_and_not_run_again(env: E
     assert await states(env) == {"a": "running"}  # as the command is still at work
     os.kill(shell, signal.SIGKILL)
     await become(env, a="failed")
-    listed = await phaseline(env, "queue", "list")
+    listed = await forked_phaseline(env, "queue", "list")
     assert "its process was killed" in listed.out
     assert runs.read_text().split() == [str(shell)]
 
@@ -161,7 +161,7 @@ async def test_a_job_whose_process_was_killed_is_failed_and_not_run_again(env: E
 @pytest.mark.slow
 async def test_slots_run_at_the_same_time_and_a_paused_queue_starts_nothing(env: Env, tmp_path: Path) -> None:
     waits = f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
-    assert (await phaseline(env, "queue", "pause")).code == 0
+    assert (await forked_phaseline(env, "queue", "pause")).code == 0
     for job in ("a", "b", "c"):
         await add(env, job, waits, "--slots", "2")
     assert set((await states(env)).values()) == {"queued"}
@@ -186,16 +186,16 @@ async def test_a_job_that_starts_at_once_is_in_its_queue_on_the_server(env: Env,
 @pytest.mark.slow
 async def test_a_job_is_found_in_any_queue(env: Env) -> None:
     await add(env, "a", "echo hi; exit 3", "--queue", "gpu")
-    followed = await phaseline(env, "queue", "follow", "a")
+    followed = await forked_phaseline(env, "queue", "follow", "a")
     assert (followed.code, followed.out) == (3, "hi\n")
-    assert (await phaseline(env, "queue", "log", "a")).out == "hi\n"
+    assert (await forked_phaseline(env, "queue", "log", "a")).out == "hi\n"
     assert await states(env) == {"a": "failed"}
-    listed = json.loads((await phaseline(env, "queue", "list", "--json")).out)["queues"]
+    listed = json.loads((await forked_phaseline(env, "queue", "list", "--json")).out)["queues"]
     assert [(each["queue"], [job["job_id"] for job in each["jobs"]]) for each in listed] == [("gpu", ["a"])]
-    assert (await phaseline(env, "queue", "log", "a", "--queue", "default")).code == 5
-    assert (await phaseline(env, "queue", "remove", "a")).code == 0
+    assert (await forked_phaseline(env, "queue", "log", "a", "--queue", "default")).code == 5
+    assert (await forked_phaseline(env, "queue", "remove", "a")).code == 0
     assert await states(env) == {}
-    missing = await phaseline(env, "queue", "follow", "a")
+    missing = await forked_phaseline(env, "queue", "follow", "a")
     assert (missing.code, missing.err) == (
         5, "phaseline: no queue has a job 'a'; `phaseline queue list` lists the jobs\n"
     )  # fmt: skip
@@ -210,7 +210,7 @@ async def test_a_failed_job_is_restarted_with_those_that_waited_for_it(env: Env,
     await become(env, a="failed", c="cancelled", d="cancelled")
     other = ("queue", "list", "--queue", "other")
     await comes(lambda: "cancelled" in read(tmp_path / "state/phaseline/queue/other/jobs/b.json"))
-    assert "it waited for the job a, which failed" in (await phaseline(env, *other)).out
+    assert "it waited for the job a, which failed" in (await forked_phaseline(env, *other)).out
     (tmp_path / "go").touch()
     assert (await phaseline(env, "queue", "restart", "--failed")).code == 0
     with trio.fail_after(90):
@@ -220,12 +220,12 @@ async def test_a_failed_job_is_restarted_with_those_that_waited_for_it(env: Env,
 
 @pytest.mark.slow
 async def test_a_job_that_others_wait_for_is_removed_with_them_only(env: Env) -> None:
-    assert (await phaseline(env, "queue", "pause")).code == 0
+    assert (await forked_phaseline(env, "queue", "pause")).code == 0
     await add(env, "a", "true")
     await add(env, "b", "true", "--after", "a")
-    refused = await phaseline(env, "queue", "remove", "a")
+    refused = await forked_phaseline(env, "queue", "remove", "a")
     assert (refused.code, refused.err) == (1, "phaseline: job 'b' waits for a; remove it as well\n")
-    assert (await phaseline(env, "queue", "remove", "a", "b")).code == 0
+    assert (await forked_phaseline(env, "queue", "remove", "a", "b")).code == 0
     assert await states(env) == {}
 
 
@@ -243,7 +243,7 @@ async def test_jobs_that_are_added_at_once_all_run_once(env: Env, tmp_path: Path
 @pytest.mark.slow
 async def test_a_job_whose_folder_is_gone_fails_and_the_server_has_the_reason(env: Env, tmp_path: Path) -> None:
     async with serving(env, tmp_path) as server:
-        assert (await phaseline(env, "queue", "pause")).code == 0
+        assert (await forked_phaseline(env, "queue", "pause")).code == 0
         gone = tmp_path / "gone"
         gone.mkdir()
         added = await phaseline(env, "queue", "add", "--id", "a", "--", "true", cwd=gone)
@@ -262,7 +262,7 @@ async def test_a_damaged_file_of_a_queue_is_named(env: Env, tmp_path: Path) -> N
     await become(env, a="completed")
     path = tmp_path / "state/phaseline/queue/default/jobs/b.json"
     path.write_text('{"job_id": ')
-    listed = await phaseline(env, "queue", "list")
+    listed = await forked_phaseline(env, "queue", "list")
     assert listed.code == 1
     assert f"the file {path} is damaged" in listed.err
 
@@ -277,12 +277,12 @@ async def test_the_server_shows_the_queue_and_cancels_its_jobs(env: Env, tmp_pat
         await add(env, "d", "true", "--after", "c")
         found = await queued(server.url, "b", "d")
         assert (found["b"]["queue"], found["b"]["position"], found["d"]["position"]) == ("default", 1, 3)
-        assert (await phaseline(env, "cancel", "b", "-m", "not needed")).code == 0
+        assert (await forked_phaseline(env, "cancel", "b", "-m", "not needed")).code == 0
         await become(env, b="cancelled")
         await client.post(f"{server.url}/progress/complete", json={"job_id": "elsewhere", "success": False})
         (tmp_path / "go").touch()
         await become(env, a="completed", b="cancelled", c="cancelled", d="cancelled")
-        listed = await phaseline(env, "queue", "list")
+        listed = await forked_phaseline(env, "queue", "list")
         assert "it waited for the job elsewhere, which failed" in listed.out
         assert "it waited for the job c, which was cancelled" in listed.out
         for job, state in (("a", "completed"), ("b", "cancelled"), ("c", "cancelled")):

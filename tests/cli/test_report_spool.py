@@ -5,21 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import PHASELINE, job_status, messages, phaseline
+from tests.support.commands import PHASELINE, forked_phaseline, job_status, messages, phaseline
 from tests.support.servers import server_process
 
 Env = dict[str, str]
 
 
 async def test_reports_are_kept_while_the_server_is_away_and_delivered_in_order(env: Env, tmp_path: Path) -> None:
-    assert (await phaseline(env, "start", "a", "--id", "a", "--phases", "one,two")).out == "a\n"
-    kept = await phaseline(env, "report", "a", "10", "-q")
+    assert (await forked_phaseline(env, "start", "a", "--id", "a", "--phases", "one,two")).out == "a\n"
+    kept = await forked_phaseline(env, "report", "a", "10", "-q")
     assert (kept.code, kept.out, kept.err) == (0, "", "")
-    output = await phaseline(env, "phase", "a", "two")
+    output = await forked_phaseline(env, "phase", "a", "two")
     assert (output.code, output.out) == (0, "")
     assert "stored and delivered later" in output.err
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
-        assert (await phaseline(env, "report", "a", "50")).code == 0
+        assert (await forked_phaseline(env, "report", "a", "50")).code == 0
         found = await messages(server.url, "a")
     assert [each["type"] for each in found] == ["job_started"] + ["job_progress"] * 3
     assert [each["stage"] for each in found[1:]] == ["one", "two", "two"]
@@ -28,8 +28,8 @@ async def test_reports_are_kept_while_the_server_is_away_and_delivered_in_order(
 
 
 async def test_a_reporter_delivers_what_commands_kept(env: Env, tmp_path: Path) -> None:
-    await phaseline(env, "start", "a", "--id", "a")
-    await phaseline(env, "done", "a")
+    await forked_phaseline(env, "start", "a", "--id", "a")
+    await forked_phaseline(env, "done", "a")
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         ran = await phaseline(env, "run", "--", "true")
         assert ran.code == 0
@@ -48,10 +48,10 @@ async def test_commands_at_the_same_time_lose_nothing(env: Env, tmp_path: Path) 
         assert [process.wait(120) for process in running] == [0] * len(jobs)
 
     for job in jobs:
-        await phaseline(env, "start", job, "--id", job, "-q")
+        await forked_phaseline(env, "start", job, "--id", job, "-q")
     work(env["PROGRESS_URL"])
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
-        assert (await phaseline(env, "start", "last")).code == 0
+        assert (await forked_phaseline(env, "start", "last")).code == 0
         for job in jobs:
             found = [each.get("stage") for each in await messages(server.url, job) if each["type"] == "job_progress"]
             assert found == ["p-1", "p-2", "p-3"]
@@ -59,17 +59,17 @@ async def test_commands_at_the_same_time_lose_nothing(env: Env, tmp_path: Path) 
 
 
 async def test_a_rejected_stored_report_does_not_block_the_others(env: Env, tmp_path: Path) -> None:
-    await phaseline(env, "done", "never-started")
-    await phaseline(env, "start", "a", "--id", "a")
+    await forked_phaseline(env, "done", "never-started")
+    await forked_phaseline(env, "start", "a", "--id", "a")
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
-        ran = await phaseline(env, "done", "a")
+        ran = await forked_phaseline(env, "done", "a")
         assert ran.code == 0
         assert "a stored report of job never-started was rejected" in ran.err
         assert (await job_status(server.url, "a"))["state"] == "completed"
 
 
 async def test_a_strict_command_keeps_nothing_and_exits_with_7(env: Env, tmp_path: Path) -> None:
-    ran = await phaseline(env, "start", "a", "--strict")
+    ran = await forked_phaseline(env, "start", "a", "--strict")
     assert (ran.code, ran.out) == (7, "")
     assert ran.err == f"phaseline: no server at {env['PROGRESS_URL'].removeprefix('http://')}: connection refused\n"
     assert not list((tmp_path / "state").rglob("*.spool"))
@@ -77,20 +77,20 @@ async def test_a_strict_command_keeps_nothing_and_exits_with_7(env: Env, tmp_pat
 
 async def test_without_a_server_and_a_writable_folder_a_command_exits_with_7(env: Env, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("no folder")
-    ran = await phaseline(env, "start", "a")
+    ran = await forked_phaseline(env, "start", "a")
     assert (ran.code, ran.out) == (7, "")
     assert "can't be stored either" in ran.err
 
 
 async def test_a_file_of_kept_reports_stays_small(env: Env, tmp_path: Path) -> None:
-    await phaseline(env, "report", "a", "1", "-q")
+    await forked_phaseline(env, "report", "a", "1", "-q")
     [file] = (tmp_path / "state/phaseline/spool").rglob("*.spool")
     line = file.read_text().splitlines()[-1]
     head, _, _ = line.rpartition("1}")
     with file.open("a") as more:
         more.writelines(f"{head}{number}}}\n" for number in range(2, 30_000))
     assert file.stat().st_size > 2**22
-    assert (await phaseline(env, "report", "a", "2", "-q")).code == 0
+    assert (await forked_phaseline(env, "report", "a", "2", "-q")).code == 0
     lines = file.read_text().splitlines()
     assert file.stat().st_size < 10_000
     assert '"progress":2.0' in lines[-1]
