@@ -4,7 +4,7 @@ In a terminal, the TUI opens; otherwise, each change of phase is printed as a li
 the directory that is given as an argument. The server listens on a free port, so a running server is not affected.
 
 - PHOTOS=folder: process the photos in this folder. [generated photos, one of them broken]
-- PICTURE_SIZE=256x256: use this size, and smaller generated photos, so that the demo takes a tenth of the time.
+- PICTURE_SIZE=128x128: use this size, and smaller generated photos, so that the demo takes a tenth of the time.
 """
 
 import json
@@ -32,7 +32,8 @@ DONE_TTL_S: Final = 8
 SIZE: Final = os.environ.get("PICTURE_SIZE")
 SERIES: Final[dict[str, dict[str, Any]]] = {
     "brisk": {"purpose": "quick sketches", "detail": 1},
-    "patient": {"purpose": "wide and detailed, so it takes longer", "detail": 2, "size": SIZE or "1536x1024"},
+    "patient": {"purpose": "wide and detailed, so it takes longer", "detail": 2}
+    | ({} if SIZE else {"size": "1536x1024"}),
     "faraway": {"purpose": "uses a provider that is down", "provider": "openai"},
 }
 
@@ -112,6 +113,8 @@ async def photo_batch(watch: Watch, url: str) -> None:
     given = os.environ.get("PHOTOS")
     folder = Path(given) if given else DATA / "photos"
     if not given:
+        if SIZE:  # those of the first round have the size, too
+            shutil.copytree(DATA / "first round", folder, ignore=lambda *_: ["exported"], dirs_exist_ok=True)
         await make_photos(folder, *(["--small"] if SIZE else []))
     scope = trio.CancelScope()
     async with trio.open_nursery() as nursery:

@@ -1,11 +1,13 @@
 """The demo's output without a terminal: a line for each change of phase."""
 
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import trio
 
 __all__ = ["Failed", "Watch", "print_line"]
+
+_PACE_S: Final = 0.25
 
 
 class Failed(Exception):
@@ -38,7 +40,7 @@ class Watch:
         with scope:
             while True:
                 await self._report_photos(reported)
-                await trio.sleep(0.1)
+                await trio.sleep(_PACE_S)
         await self._report_photos(reported)
 
     async def _report_photos(self, reported: set[tuple[str, str]], *, quiet: bool = False) -> None:
@@ -78,7 +80,7 @@ class Watch:
                     self.report(name, describe(run, number, phase))
             if run["done"]:
                 break
-            await trio.sleep(0.1)
+            await trio.sleep(_PACE_S)
         went = "error" if run["error"] else "cache" if run["cacheHit"] else ""
         if went != expect:
             text = f"{name}: expected {expect or 'a picture'}, got {went or 'a picture'}: {run['error']}"

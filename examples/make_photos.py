@@ -42,7 +42,7 @@ def make(directory: Path, *, few: bool = False, small: bool = False) -> list[Pat
         path = directory / f"{name}.jpg"
         paths.append(path)
         if not path.exists():
-            shrink = 3 if few or small else 1
+            shrink = 4 if few or small else 1
             brief = Brief(seed=f"{number:x}", width=width // shrink, height=height // shrink, words=words, detail=1)
             paint(brief, lambda _: None).save(path, "JPEG", quality=93, exif=exif(*camera))
     if few:

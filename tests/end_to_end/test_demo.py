@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.support.servers import ROOT, environment
 
@@ -27,7 +28,7 @@ def programs(tmp_path: Path) -> dict[str, str]:
     pictures are small, as painting them would take most of the tests' time.
     """
     home = {name: str(tmp_path / "home") for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME")}  # not the user's own filter
-    return environment(TZ=f"NOON{time.gmtime().tm_hour - 12:+d}", PICTURE_SIZE="256x256", **home)
+    return environment(TZ=f"NOON{time.gmtime().tm_hour - 12:+d}", PICTURE_SIZE="128x128", **home)
 
 
 def processes_of(directory: Path) -> list[str]:
@@ -90,10 +91,19 @@ def test_through_a_pipe_the_demo_prints_each_change_of_phase_and_the_folder_of_t
     assert processes_of(tmp_path) == []
 
 
+def put_photos(directory: Path) -> None:
+    """Put plain photos where the demo would paint its own, which takes most of its time."""
+    for folder in ("first round", "photos"):
+        (directory / folder).mkdir(parents=True)
+        for number in (1, 2) if folder == "first round" else (1, 2, 3, 4):
+            Image.new("RGB", (48, 32), (90, 120, 150)).save(directory / folder / f"IMG_00{number}.jpg")
+
+
 @contextmanager
 def painting_demo(directory: Path, programs: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
     """Run it for the length of the block, which begins once it makes pictures; what still runs then is killed."""
     command = [*DEMO, str(directory)]
+    put_photos(directory)
     with subprocess.Popen(command, env=programs, stdout=subprocess.PIPE, text=True, start_new_session=True) as demo:
         try:
             assert demo.stdout is not None
@@ -159,6 +169,7 @@ def test_on_a_terminal_the_tui_opens_on_it_and_q_ends_all(
     tmp_path: Path, programs: dict[str, str], tmux: list[str]
 ) -> None:
     data = tmp_path / "data"
+    put_photos(data)
     inner = " ".join([*DEMO, str(data)])
     shell = f"{inner}; echo ended with $?; exec cat"
     subprocess.run([*tmux, "new-session", "-d", "-x", "120", "-y", "40", shell], check=True, env=programs)
