@@ -81,10 +81,11 @@ async def watching(server: ServerProcess) -> AsyncIterator[Subscriber]:
 
 # Each ending in a child, which has loaded what it needs, and ends as any interpreter does.
 PROGRAM = """
-import json, os, sys
+import gc, json, os, sys
 import rich.progress, phaseline.reporting.delivery.delivery, phaseline.reporting.tqdm
 from phaseline.reporting import Reporter
 codes = []
+gc.freeze()  # a child would copy, at its end, all that it shares
 for source in json.loads(sys.argv[1]):
     child = os.fork()
     if not child:
