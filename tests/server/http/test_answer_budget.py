@@ -10,8 +10,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from phaseline_server.errors import Busy
-from phaseline_server.http.answer_budget import PAGE_BYTES, AnswerBudget
 from phaseline_server.http import services
+from phaseline_server.http.answer_budget import PAGE_BYTES, AnswerBudget
 from tests.support.door_clients import read_until
 from tests.support.servers import serving
 
