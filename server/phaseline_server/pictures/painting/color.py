@@ -40,8 +40,11 @@ _TOLERANCE: Final = 1e-4
 _LINEAR_FROM_LMS: Final = np.linalg.inv(_LMS_FROM_LINEAR)
 _ROOTS_FROM_LAB: Final = np.linalg.inv(_LAB_FROM_ROOTS)
 
-_LMS_ROWS, _LAB_ROWS = _LMS_FROM_LINEAR.tolist(), _LAB_FROM_ROOTS.tolist()
-_LINEAR_ROWS, _ROOT_ROWS = _LINEAR_FROM_LMS.tolist(), _ROOTS_FROM_LAB.tolist()
+_Rows: TypeAlias = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+_LMS_ROWS: Final[_Rows] = _LMS_FROM_LINEAR.tolist()
+_LAB_ROWS: Final[_Rows] = _LAB_FROM_ROOTS.tolist()
+_LINEAR_ROWS: Final[_Rows] = _LINEAR_FROM_LMS.tolist()
+_ROOT_ROWS: Final[_Rows] = _ROOTS_FROM_LAB.tolist()
 
 
 def _mixed(matrix: npt.NDArray[np.float64], color: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -69,16 +72,16 @@ def rgb_from_lab(lab: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _lab(rgb: Color) -> tuple[float, float, float]:
     """Return `lab_from_rgb` of one color, 30 times faster than numpy; it is called for every leaf and window."""
-    line = [v / 12.92 if v <= _DARKEST_CURVED else ((v + 0.055) / 1.055) ** 2.4 for v in rgb.tolist()]
-    roots = [math.cbrt(row[0] * line[0] + row[1] * line[1] + row[2] * line[2]) for row in _LMS_ROWS]
-    lightness, a, b = (row[0] * roots[0] + row[1] * roots[1] + row[2] * roots[2] for row in _LAB_ROWS)
+    red, green, blue = [v / 12.92 if v <= _DARKEST_CURVED else ((v + 0.055) / 1.055) ** 2.4 for v in rgb.tolist()]
+    one, two, three = [math.cbrt(x * red + y * green + z * blue) for x, y, z in _LMS_ROWS]
+    lightness, a, b = [x * one + y * two + z * three for x, y, z in _LAB_ROWS]
     return lightness, a, b
 
 
 def _linear(lightness: float, a: float, b: float) -> tuple[float, float, float]:
     """Return linear red, green and blue, possibly outside the sRGB gamut."""
-    lms = [(row[0] * lightness + row[1] * a + row[2] * b) ** 3 for row in _ROOT_ROWS]
-    red, green, blue = (row[0] * lms[0] + row[1] * lms[1] + row[2] * lms[2] for row in _LINEAR_ROWS)
+    long, medium, short = [(x * lightness + y * a + z * b) ** 3 for x, y, z in _ROOT_ROWS]
+    red, green, blue = [x * long + y * medium + z * short for x, y, z in _LINEAR_ROWS]
     return red, green, blue
 
 
@@ -107,13 +110,13 @@ def rgb_from_polar(lightness: float, chroma: float, hue: float) -> Color:
 
 def _showable(lightness: float, chroma: float, hue: float) -> bool:
     linear = _linear(lightness, chroma * math.cos(hue), chroma * math.sin(hue))
-    return all(-_TOLERANCE < v < 1 + _TOLERANCE for v in linear)
+    return min(linear) > -_TOLERANCE and max(linear) < 1 + _TOLERANCE
 
 
 def mix(first: Color, second: Color, share: float) -> Color:
     """Return `first` with `share` (0..1) of `second`, mixed in OKLab."""
     one, two = _lab(first), _lab(second)
-    lightness, a, b = (x + (y - x) * share for x, y in zip(one, two, strict=True))
+    lightness, a, b = [x + (y - x) * share for x, y in zip(one, two, strict=True)]
     return _rgb(lightness, a, b)
 
 

@@ -1,7 +1,7 @@
 """Shapes with smooth edges: drawn at a larger size with Pillow, then reduced."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,8 @@ Points: TypeAlias = npt.NDArray[np.floating]
 
 def bytes_of(color: Color) -> tuple[int, int, int, int]:
     """Return the color as Pillow's opaque RGBA."""
-    red, green, blue = (round(float(v) * 255) for v in np.clip(color, 0, 1))
+    # Many times faster than numpy, which takes as long for three numbers as for a hundred.
+    red, green, blue = [round(min(1.0, max(0.0, v)) * 255) for v in color.tolist()]
     return red, green, blue, 255
 
 
@@ -40,7 +41,7 @@ class _Drawing:
 
     def _at(self, points: Points | Sequence[Sequence[float]]) -> list[float]:
         scaled = (np.asarray(points) - self._origin) * self._scale
-        return list(scaled.ravel().tolist())
+        return cast(list[float], scaled.ravel().tolist())
 
     def _drawn(self) -> tuple[int, int, int, int] | None:
         """Return the box (left, top, right, bottom) of drawn canvas pixels, or None."""

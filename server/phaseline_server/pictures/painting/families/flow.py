@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from phaseline_server.pictures.painting.canvas import Canvas, looked_up
@@ -102,6 +103,7 @@ class _Current:
         steps = 60
         starts = random.uniform(0, 1, (count, 2)) * [scene.aspect, 1]
         paths = self.paths(starts, steps, 0.0065)
+        middles, places = self._cells_of(paths[:, steps])
         sheet = Sheet(canvas)
         draw = ImageDraw.Draw(self.taken)
         for index, path in enumerate(paths):
@@ -109,6 +111,9 @@ class _Current:
                 yield 0.1 + 0.25 * index / count
             own = width * float(random.uniform(0.75, 1.25))
             reach = int(random.integers(14, steps))
+            column, row = places[index]
+            if middles[index] or self._cells[row, column]:  # most of them
+                continue
             free = self._free(path, steps, reach, own)
             if free is None:
                 continue
@@ -120,19 +125,20 @@ class _Current:
         yield 0.5
         sheet.lay()
 
+    def _cells_of(self, points: Points) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int_]]:
+        """Return which points are far outside the picture, and the cells (column, row) of all, or the nearest ones."""
+        rows, columns = self._cells.shape
+        cell = (points * _GRID).astype(int)
+        outside: npt.NDArray[np.bool_] = np.any((cell < -12) | (cell > [columns + 12, rows + 12]), axis=-1)  # noqa: PLR2004
+        return outside, np.clip(cell, 0, [columns - 1, rows - 1])
+
     def _free(self, path: Points, middle: int, reach: int, width: float) -> tuple[int, int] | None:
         """Return the free length of the ribbon on both sides of its middle, or None if it is too short."""
-        taken = self._cells
-        rows, columns = taken.shape
         along = np.gradient(path, axis=0)
         along /= np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)[:, None]
         across = np.stack([-along[:, 1], along[:, 0]], axis=1) * (width / 2)
-        hit = np.zeros(len(path), bool)
-        for share in (-1.0, 0.0, 1.0):
-            cell = ((path + across * share) * _GRID).astype(int)
-            outside = (cell[:, 0] < -12) | (cell[:, 1] < -12) | (cell[:, 0] > columns + 12) | (cell[:, 1] > rows + 12)  # noqa: PLR2004
-            cell = np.clip(cell, 0, [columns - 1, rows - 1])
-            hit |= outside | (taken[cell[:, 1], cell[:, 0]] > 0)
+        outside, cell = self._cells_of(np.stack([path - across, path, path + across]))
+        hit: npt.NDArray[np.bool_] = np.any(outside | (self._cells[cell[..., 1], cell[..., 0]] > 0), axis=0)
         if hit[middle]:
             return None
         blocked = np.flatnonzero(hit)
