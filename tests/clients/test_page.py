@@ -50,7 +50,7 @@ async def test_the_list_shows_jobs_as_they_happen(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_a_thousand_jobs_fit_a_screen_and_answer_to_keys(tmp_path: Path) -> None:
-    async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
+    async with serving(tmp_path, eta_engine="ema") as client, browser(tmp_path / "chromium") as tab:
         await report_all(client, many_jobs(1000, active=300))
         await tab.size(1400, 900)
         await tab.go(str(client.base_url))

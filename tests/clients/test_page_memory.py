@@ -15,7 +15,7 @@ MOST_BYTES = 150  # a change; a kept message takes more
 @pytest.mark.slow
 @pytest.mark.needs("chromium")
 async def test_the_page_keeps_nothing_of_the_changes_that_it_has_shown(tmp_path: Path) -> None:
-    async with serving(tmp_path) as client, browser(tmp_path / "chromium", own=True) as tab:
+    async with serving(tmp_path, eta_engine="ema") as client, browser(tmp_path / "chromium", own=True) as tab:
         messages = many_jobs(JOBS, active=JOBS)
         await report_all(client, messages)
         await tab.go(str(client.base_url))

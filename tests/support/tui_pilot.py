@@ -30,7 +30,9 @@ def text_of(app: ProgressApp) -> str:
 
 
 async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds."""
+    """Wait until `condition` holds; ask less and less often, as many conditions draw the screen."""
+    pause_s = 0.01
     async with asyncio.timeout(60):
         while not condition():
-            await pilot.pause(0.01)
+            await pilot.pause(pause_s)
+            pause_s = min(2 * pause_s, 0.1)

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -218,16 +219,17 @@ def test_a_job_that_ends_appears_and_the_cursor_stays_on_its_job() -> None:
     run(app, test)
 
 
-def report(url: str, name: str, *, fail: bool = False) -> None:
-    answer = httpx.post(f"{url}/progress/batch", json=film(name, fail=fail), trust_env=False, verify=False, timeout=60)
+def report(url: str, messages: list[dict[str, Any]]) -> None:
+    answer = httpx.post(f"{url}/progress/batch", json=messages, trust_env=False, verify=False, timeout=60)
     assert answer.json()["success"], answer.text
 
 
 @pytest.mark.slow
 def test_past_jobs_of_a_real_server_are_listed_and_opened(tmp_path: Path) -> None:
     with progress_server(tmp_path / "data") as url:
-        for number in range(130):
-            report(url, f"film{number}", fail=number == 7)
+        for first in range(0, 130, 65):
+            films = [film(f"film{number}", fail=number == 7) for number in range(first, first + 65)]
+            report(url, list(chain.from_iterable(films)))
 
         async def main() -> None:
             app = ProgressApp(ServerAddress.parse(url), theme=DARK)
@@ -237,7 +239,7 @@ def test_past_jobs_of_a_real_server_are_listed_and_opened(tmp_path: Path) -> Non
                 await until(pilot, lambda: "1 of 130 " in text_of(app))
                 await until(pilot, lambda: "130 runs  129 done  1 failed" in text_of(app))
                 assert "film·s" in text_of(app)
-                await asyncio.to_thread(report, url, "newest")
+                await asyncio.to_thread(report, url, film("newest"))
                 await until(pilot, lambda: "of 131 " in text_of(app))
                 await pilot.press("slash", *"failed", "enter")
                 await until(pilot, lambda: "1 of 1 " in text_of(app))
