@@ -1,7 +1,7 @@
 """Shapes with smooth edges: drawn at a larger size with Pillow, then reduced."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,7 @@ class _Drawing:
 
     def _at(self, points: Points | Sequence[Sequence[float]]) -> list[float]:
         scaled = (np.asarray(points) - self._origin) * self._scale
-        return cast(list[float], scaled.ravel().tolist())
+        return scaled.ravel().tolist()
 
     def _drawn(self) -> tuple[int, int, int, int] | None:
         """Return the box (left, top, right, bottom) of drawn canvas pixels, or None."""
