@@ -1,4 +1,4 @@
-"""Fairness: how long others wait beside a client that asks for a lot, and what the server needs for it.
+"""Fairness: latency of other clients while one client makes heavy requests, and the server's cost.
 
 Each case attacks the installed server, in a process of its own, while a bystander measures `/health` and the
 acknowledgement of a report every 20 ms. The row `idle` is the same bystander alone: on a busy machine, compare with it.

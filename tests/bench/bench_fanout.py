@@ -1,12 +1,12 @@
 """Fan-out: deliveries per second and CPU per delivered frame, ours beside others; delay, memory, a storm, a cached GET.
 
-All in one run on one machine. `--peers none` leaves the others out. Who is not installed is said to be missing; node's
-`ws` is installed into a temporary directory by npm. The load comes from a process of its own (`fanout_load.py`), and
-its share of a core is printed: were it near 1, the figures would be its own.
+All in one run on one machine. `--peers none` leaves the others out. Peers that are not installed are listed as missing;
+npm installs node's `ws` into a temporary directory. The load comes from a separate process (`fanout_load.py`), and its
+share of a core is printed: if it is near 1, the load limits the figures.
 
-`floor` is nothing but write(2) in a loop: what this machine's kernel takes for a frame at the time, and what nobody
-who makes a write for each can go below. Mosquitto leaves Nagle's algorithm on unless told otherwise, so that the kernel
-joins what it writes; it is measured as all others are, with TCP_NODELAY, and as it comes.
+`floor` is only write(2) in a loop: the kernel's cost per frame, and a lower bound for any server that makes one write
+per frame. By default, Mosquitto leaves Nagle's algorithm on, so that the kernel joins its writes; it is measured as all
+others are, with TCP_NODELAY, and with its default.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How long fan-out keeps the loop from everybody else: written at once, and in slices, in one run.
+"""How long fan-out blocks the event loop, with immediate writes and with slices.
 
 Figures are CPU time of the loop's thread, so that other programs on the machine hardly change them.
 """

@@ -1,8 +1,8 @@
-"""When two machines with three queues are free, against the truth; a server and a runner are killed meanwhile.
+"""The forecast of when two machines with three queues are free, against the truth, with a killed server and runner.
 
-Each machine has a server, a folder of state and, where the system allows it, a host name of its own. The first
-nights teach; in the last one, at a half, SIGKILL ends a server, which starts again, and the runner of a queue. Each
-command writes its job's id to a file, so that a job that is lost, or runs twice, is seen there.
+Each machine has its own server, folder of state and, where the system allows it, host name. The first nights are for
+learning. Halfway through the last one, SIGKILL ends a server, which restarts, and the runner of a queue. Each command
+writes its job's id to a file, which shows a job that is lost or runs twice.
 """
 
 import argparse

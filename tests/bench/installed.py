@@ -1,4 +1,4 @@
-"""The installed server in a process of its own, and what benchmarks send to it."""
+"""The installed server in a separate process, and the benchmarks' messages."""
 
 import base64
 import json

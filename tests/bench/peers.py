@@ -1,4 +1,4 @@
-"""What our figures are compared with, in the same run: the machine's speed changes, and a ratio to a peer hardly does.
+"""Reference programs for the benchmarks, started in the same run: the machine's speed varies, but ratios hardly do.
 
 python -m tests.bench.peers echo     serve `websockets`, which acknowledges each message and stores nothing
 python -m tests.bench.peers table    show Textual's own DataTable, with 100 of 1,000 rows changing ten times a second

@@ -1,4 +1,4 @@
-"""The installed `phaseline`, and an environment without anybody's settings."""
+"""The installed `phaseline`, in an environment without user settings."""
 
 import os
 import sys

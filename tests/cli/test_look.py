@@ -1,4 +1,4 @@
-"""`phaseline list`, `show` and `tail`, and what all commands have in common."""
+"""`phaseline list`, `show` and `tail`, and the options that all commands have."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`phaseline queue`: jobs wait, run and end without a daemon, and survive the deaths of what runs them."""
+"""`phaseline queue`: jobs run without a daemon, and survive killed runners."""
 
 import json
 import os

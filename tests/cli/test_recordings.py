@@ -1,4 +1,4 @@
-"""65 real runs of 37 programs: what is read from their output, beside what a person reads from the screen."""
+"""65 recorded runs of 37 programs: parsed progress compared with what a person reads on the screen."""
 
 import json
 from functools import cache

@@ -1,4 +1,4 @@
-"""What `phaseline run` reports of a command that never heard of us."""
+"""`phaseline run` with commands that do not support Phaseline."""
 
 import subprocess
 import sys

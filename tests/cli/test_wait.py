@@ -1,4 +1,4 @@
-"""`phaseline wait`."""
+"""`phaseline wait`: conditions, exit codes and lost connections."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""The page of servers that share a log: which one leads, and what is shown while there are no news."""
+"""The page of servers that share a log: the leader, and jobs that are stale."""
 
 import signal
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The bars of tqdm and rich, the real libraries, as others see them over a real server."""
+"""Bars of the real tqdm and rich libraries, as subscribers of a real server receive them."""
 
 import io
 import threading

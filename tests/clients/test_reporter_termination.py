@@ -1,4 +1,4 @@
-"""Children of multiprocessing that are ended by SIGTERM, as a Pool does: delivered, or said to be lost."""
+"""Multiprocessing children ended by SIGTERM, as by a Pool: their reports are delivered or logged as lost."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What loads what, seen in `sys.modules` of a fresh process: no contract on paper can be wrong about that."""
+"""The modules that each program loads, read from `sys.modules` of a new process."""
 
 import pkgutil
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""Whoever was away gets what it missed: the same events, in the same order, once each, by each of the transports.
+"""A client that reconnects receives all missed events once each, in order, over each transport.
 
-What can't be told any more is said to be missing, and the state comes in its place.
+If events are no longer stored, the server reports the gap and sends the current state.
 """
 
 from collections.abc import Iterator

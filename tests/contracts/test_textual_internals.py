@@ -1,4 +1,4 @@
-"""What the view takes from the inside of other libraries is there, and no other module takes anything from it."""
+"""The private names of other libraries that the view uses exist, and no other module uses private names."""
 
 import ast
 import importlib

@@ -1,4 +1,4 @@
-"""Bodies of requests: one struct, with or without a type, or a list of messages; refused in the words of a frame."""
+"""Request bodies: one struct, with or without a type, or a list of messages; rejected with the errors of frames."""
 
 import json
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""Control, zero-width and bidirectional characters never come in, wherever in a document they stand."""
+"""Decoding removes control, zero-width and bidirectional characters anywhere in a document."""
 
 import json
 import unicodedata

@@ -1,4 +1,4 @@
-"""Documents that decoding refuses as a whole: no JSON, too large, too deep, no message of ours."""
+"""Documents that decoding rejects: invalid JSON, too large, too deep, or of an unknown type."""
 
 import json
 from typing import get_args

@@ -1,4 +1,4 @@
-"""What a server shows is what is measured: a job on its way, asked about all the time, gets the model's answers."""
+"""A server shows what backtests measure: an active job that is queried often gets the model's estimates."""
 
 import pytest
 

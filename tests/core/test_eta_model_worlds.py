@@ -1,4 +1,4 @@
-"""The model's estimates in worlds whose truth is known: right in the mean, its band right four times of five."""
+"""The model on synthetic data: estimates are unbiased, and the band contains the truth in 80 % of cases."""
 
 from collections.abc import Sequence
 from functools import cache

@@ -1,4 +1,4 @@
-"""Jobs that overlap: while the long ones are active, only short ones have taught."""
+"""Overlapping jobs: while long ones are active, the model has only learned from short ones."""
 
 import random
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A worker's own progress: its pace is believed from the first minute on, and only from where it was measured."""
+"""A worker's progress: its pace is trusted from the first minute, and only from the point where it was measured."""
 
 from collections.abc import Iterable, Sequence
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""An estimate depends on the job, the moment and what was learned; never on when earlier ones were asked for."""
+"""An estimate depends on the job, the time and the learned state, never on earlier queries."""
 
 from typing import Any
 

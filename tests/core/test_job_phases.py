@@ -1,4 +1,4 @@
-"""What a job makes of phases: in order, out of order, reopened, undeclared, only reported when they are over."""
+"""Phases of a job: in order, out of order, reopened, undeclared, or only reported at their end."""
 
 import pytest
 

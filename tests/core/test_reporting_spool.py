@@ -1,4 +1,4 @@
-"""What a spool keeps, drops and holds back, and what becomes of its file when the disk or its content is bad."""
+"""The spool: kept, dropped and held records, and its file on bad disks or with invalid content."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""The short way of most reports: whatever takes it comes out just as it would by the long one."""
+"""The fast path for most reports has the same results as the normal path."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The picture API's snapshot: all of its keys, always and in its order, and the meaning of its numbers."""
+"""The picture API's snapshot: all keys, always in order, and the meaning of its numbers."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""`make demo` as somebody sees it: through a pipe, and on a terminal (a real tmux)."""
+"""`make demo` through a pipe and in a terminal (a real tmux)."""
 
 import os
 import re

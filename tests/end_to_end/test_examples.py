@@ -1,4 +1,4 @@
-"""The workers to copy from, against a real server, and without one."""
+"""The example workers, with and without a real server."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What is sent on loopback mostly arrives within the send itself; on a busy machine it does a little later."""
+"""Waiting for data on loopback, which usually arrives during the send, but later on a busy machine."""
 
 import fcntl
 import struct

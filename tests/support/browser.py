@@ -1,4 +1,4 @@
-"""A real headless Chromium, spoken to over its DevTools protocol."""
+"""A real headless Chromium, controlled over its DevTools protocol."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""A server in a process of its own that is killed, and what it tells before and after."""
+"""A server in a separate process that is killed, and its answers before and after."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager

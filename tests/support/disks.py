@@ -1,4 +1,4 @@
-"""Disks that take no more, and what lies on them."""
+"""Full disks, and the files on them."""
 
 import errno
 import resource

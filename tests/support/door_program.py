@@ -1,6 +1,6 @@
-"""A whole server in a process of its own: `python door_program.py [stubborn]`. Prints its URL, and "ended" at the end.
+"""A whole server in a separate process: `python door_program.py [stubborn]`. Prints its URL, and "ended" at the end.
 
-A stubborn one has an app that takes for ever to end, and does not let itself be cancelled.
+With `stubborn`, the app never ends and ignores cancellation.
 """
 
 import sys

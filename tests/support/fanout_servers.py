@@ -1,8 +1,8 @@
 """The servers that the fan-out benchmark compares, each a program: `python fanout_servers.py NAME`.
 
 Each prints its port, and then takes lines from stdin: `publish N JOINED SIZE BURST` has it send N messages of SIZE
-bytes to everybody, JOINED of them at a time, with a pause of PAUSE_S after each BURST, and is answered by `done`.
-`fill`, of ours, has the sockets filled of those who subscribe to `job:fill` and do not read.
+bytes to all subscribers, JOINED of them at a time, with a pause of PAUSE_S after each BURST; the answer is `done`.
+`fill` (only our server) fills the sockets of the clients that subscribe to `job:fill` and do not read.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What nobody of good will sends: named pieces of bytes, each of them all that one connection says."""
+"""Hostile input: named byte strings, each the whole input of one connection."""
 
 import json
 import zlib

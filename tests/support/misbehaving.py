@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that answers as it is told: late, cut off, without end, with nonsense."""
+"""A real HTTP server on loopback with scripted faults: late, truncated, endless or invalid answers."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""The `openai` provider as the tests of it ask it, on a server of theirs."""
+"""The `openai` provider with a test server."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""What painters are ordered, and traces of their processes."""
+"""Requests for painters, and traces of their processes."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Servers that make pictures in a moment: what paints them is a real images API on loopback, which answers as told."""
+"""Servers that make pictures quickly, with a scripted images API on loopback as the provider."""
 
 import base64
 import io

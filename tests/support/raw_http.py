@@ -1,4 +1,4 @@
-"""HTTP in raw bytes: what a client of good manners would tidy up arrives as it is."""
+"""HTTP in raw bytes, without the corrections that an HTTP client makes."""
 
 import json
 from contextlib import suppress

@@ -1,6 +1,6 @@
-"""A subscriber in a process of its own, to be stopped: `python stopped_subscriber.py PORT`.
+"""A subscriber in a separate process, to be suspended: `python stopped_subscriber.py PORT`.
 
-It says `subscribed`, and in the end the number of the last message that it got, and the code it was closed with.
+It prints `subscribed`, and at the end, the number of the last message received and the close code.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a server tells of earlier runs, as `/metrics/phases` and `/metrics/eta` answer."""
+"""A server's answers of `/metrics/phases` and `/metrics/eta`."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Nothing is shown to other machines by accident."""
+"""A server without tokens and TLS does not listen on the network."""
 
 from pathlib import Path
 

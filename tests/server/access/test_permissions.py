@@ -1,4 +1,4 @@
-"""Each scope on every route."""
+"""Each route allows exactly the expected scopes."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How answers leave, and how a route hears that nobody waits for its answer any more."""
+"""Sending responses, and noticing that a client has disconnected."""
 
 from collections.abc import AsyncIterator
 from math import inf

@@ -1,4 +1,4 @@
-"""Whatever one client sends ends its own connection at most: the next client is answered."""
+"""No input from a client affects more than its own connection: the next client is served."""
 
 import pytest
 import trio

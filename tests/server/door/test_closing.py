@@ -1,4 +1,4 @@
-"""The end: everybody may finish, nobody can hold it up, and nothing is left."""
+"""Shutdown: requests may finish, no client can delay it, and no task or socket remains."""
 
 import gc
 

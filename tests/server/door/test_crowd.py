@@ -1,4 +1,4 @@
-"""How many connections one address may have."""
+"""Limits on connections per address."""
 
 from dataclasses import replace
 

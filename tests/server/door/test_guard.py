@@ -1,4 +1,4 @@
-"""An error in one connection is logged shortly and ends that connection alone; cancellation and Ctrl-C pass."""
+"""An error in a connection is logged briefly and only ends that connection; cancellation and Ctrl-C propagate."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Bytes of ill will, against a whole server in a process of its own: the next client is answered, and memory stays."""
+"""Hostile bytes sent to a real server in a separate process: the next client is served, and memory does not grow."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""The app is started before anybody is accepted, and stopped after everybody has left."""
+"""The app starts before the first connection and stops after the last one."""
 
 import pytest
 import trio

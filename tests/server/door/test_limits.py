@@ -1,4 +1,4 @@
-"""How many clients may come, how long each is waited for, and what the accept loop survives."""
+"""Connection limits, time-outs, and errors that the accept loop survives."""
 
 import resource
 from collections.abc import Iterator

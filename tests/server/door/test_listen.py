@@ -1,4 +1,4 @@
-"""Addresses as a person writes them, and what happens when one is taken."""
+"""Listen addresses as users write them, and addresses in use."""
 
 import errno
 import socket

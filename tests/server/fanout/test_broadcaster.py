@@ -1,4 +1,4 @@
-"""The broadcaster: one order for all, nobody slows another, nothing is missed without notice."""
+"""The broadcaster: all subscribers get the same order, none delays another, and gaps are reported."""
 
 import pytest
 import trio

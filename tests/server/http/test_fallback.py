@@ -1,4 +1,4 @@
-"""The stream for clients without WebSocket: nothing is lost with `ack`, and what is said enters at the same door."""
+"""The stream for clients without WebSockets: `ack` prevents loss, and messages are handled as over `/ws`."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""`/files/<path>`: what lies under `output/`, and nothing else, whatever a path looks like."""
+"""`/files/<path>` serves the files under `output/` and nothing else, for any path."""
 
 from pathlib import Path
 

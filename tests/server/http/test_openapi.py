@@ -1,4 +1,4 @@
-"""The OpenAPI document: whole, of the wire's own types, and kept to, as schemathesis finds out."""
+"""The OpenAPI document is complete, uses the wire types, and matches the server's behavior (schemathesis)."""
 
 from collections.abc import Iterator
 from pathlib import Path

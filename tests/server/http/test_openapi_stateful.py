@@ -1,4 +1,4 @@
-"""Sequences of requests, as schemathesis links them: what one answer names, the next request uses."""
+"""Request sequences that schemathesis builds from links: ids in one answer are used in the next request."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Requests of every kind, above all bad ones: each has a clear answer, and the server goes on."""
+"""Requests of all kinds, mostly invalid ones: each gets a clear answer, and the server keeps running."""
 
 from pathlib import Path
 

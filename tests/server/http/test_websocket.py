@@ -1,4 +1,4 @@
-"""`/ws`: what a client says and is told, that the stream has no gap, and that nobody is hurt by anybody."""
+"""`/ws`: messages and replies, a stream without gaps, and clients that do not affect one another."""
 
 import json
 from pathlib import Path

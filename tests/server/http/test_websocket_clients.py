@@ -1,5 +1,4 @@
-"""Clients of `/ws` that report, that talk nonsense, that do not read, that vanish: each has its answer, nobody else
-notices."""
+"""Clients of `/ws` that report, send invalid messages, do not read or disconnect: none affects another client."""
 
 import json
 from pathlib import Path

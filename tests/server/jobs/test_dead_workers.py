@@ -1,4 +1,4 @@
-"""Workers that die, seen over a real server: killed, ended without a word, or merely disconnected for a while."""
+"""Dead workers on a real server: killed, ended without a close, or temporarily disconnected."""
 
 import json
 import os

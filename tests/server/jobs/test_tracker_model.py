@@ -1,4 +1,4 @@
-"""Reports that come twice, late, or in another order, whatever else comes with them, against a model of a few lines."""
+"""Duplicate, late and reordered reports, compared with a model of a few lines."""
 
 import tempfile
 from dataclasses import dataclass, field

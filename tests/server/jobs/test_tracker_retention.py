@@ -1,4 +1,4 @@
-"""Which jobs leave the tracker, and when."""
+"""Retention of jobs in memory."""
 
 import pytest
 import trio

@@ -1,4 +1,4 @@
-"""What is learned of ended jobs: percentiles, estimates and the record of how they held; kept over a restart."""
+"""Learning from ended jobs: percentiles, estimates and their accuracy survive a restart."""
 
 import sqlite3
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Retention while the wall clock is wrong: only time that has passed lets anything leave."""
+"""Retention with a wrong wall clock: only time that has really passed removes data."""
 
 from pathlib import Path
 

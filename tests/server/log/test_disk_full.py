@@ -1,4 +1,4 @@
-"""A full disk: runs fail and say so, the server goes on, and all is well once there is room."""
+"""A full disk: runs fail with an error, the server keeps running, and it recovers when space is freed."""
 
 import itertools
 import os

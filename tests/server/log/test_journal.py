@@ -1,4 +1,4 @@
-"""The journal's file: what is committed is there, what is not ours is left alone, and it does not grow for ever."""
+"""The journal file: committed data survives, foreign files are left alone, and its size is bounded."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A journal that is not where it was, or not what it was: nothing is acknowledged, and no position means two things."""
+"""A journal that was moved or replaced: nothing more is acknowledged, and a restored copy gets a new epoch."""
 
 import os
 import shutil

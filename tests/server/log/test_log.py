@@ -1,4 +1,4 @@
-"""The log: what can be resumed from, out of memory and off the disk, and the way to the subscribers."""
+"""The log: resuming from memory and from disk, and publishing to subscribers."""
 
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable

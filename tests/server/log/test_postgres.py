@@ -1,4 +1,4 @@
-"""The log in PostgreSQL: who leads, who no longer does, and what became of a commit whose answer was lost."""
+"""The log in PostgreSQL: leader election, deposed leaders, and commits whose answer was lost."""
 
 import signal
 from contextlib import suppress

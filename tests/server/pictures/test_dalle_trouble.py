@@ -1,4 +1,4 @@
-"""Picture runs with bad names, and with other clients in their way."""
+"""Picture runs with invalid names, and conflicts with other clients."""
 
 from pathlib import Path
 from typing import Any

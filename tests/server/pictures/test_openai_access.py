@@ -1,4 +1,4 @@
-"""The key that no error shows, and the address that is checked before anything is sent."""
+"""No error shows the key, and the address is checked before the first request."""
 
 import logging
 import traceback

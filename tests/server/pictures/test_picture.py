@@ -1,4 +1,4 @@
-"""The proof that bytes are a whole picture."""
+"""Validation of picture files."""
 
 import random
 import zlib

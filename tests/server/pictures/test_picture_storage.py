@@ -1,4 +1,4 @@
-"""The artefacts of pictures on disk: whole or absent, and never outside of `output`."""
+"""Picture files on disk: complete or absent, and never outside `output`."""
 
 import contextlib
 import os

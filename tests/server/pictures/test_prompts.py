@@ -1,4 +1,4 @@
-"""The layers of words: English that a person would like to read, whatever the address."""
+"""The texts of pictures are clean English for every address."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Keys that no text shows, whole or in part."""
+"""No text shows a key, in whole or in part."""
 
 import base64
 import json

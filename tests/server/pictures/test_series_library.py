@@ -1,4 +1,4 @@
-"""The series: those that ship, and those that somebody wrote into the data directory."""
+"""The built-in series, and series defined in the data directory."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A picture's run as `/ws` tells it: the quick start's messages, each field in its place, at a pace for people."""
+"""A picture's run over `/ws`: the quick start's messages with all fields, at a limited rate."""
 
 import datetime as dt
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The little English that prompts need."""
+"""English grammar for prompts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Starts that can't be: one line that says what to do, exit code 2, no harm done. And those that can be, after all."""
+"""Starts that fail with a one-line error and exit code 2, and change nothing; and problems that prevent no start."""
 
 import json
 import os

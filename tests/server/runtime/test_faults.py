@@ -1,4 +1,4 @@
-"""Disks that are full or fail, subscribers that stand still, descriptors that run out: all of them real."""
+"""Real faults: full and failing disks, suspended subscribers, and exhausted file descriptors."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""Servers that follow a shared log: they answer as the leader does, and what they take is on the leader's disk."""
+"""Followers of a shared log answer as the leader does, and store reports through the leader."""
 
 import itertools
 import os

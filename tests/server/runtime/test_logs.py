@@ -1,4 +1,4 @@
-"""The logs: a line is an entry, and no secret is ever in one."""
+"""Logs: each entry is one line and contains no secret."""
 
 import json
 import logging

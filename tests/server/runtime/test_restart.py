@@ -1,4 +1,4 @@
-"""A server that is killed and started again: whatever it has acknowledged is there, and all goes on."""
+"""A killed and restarted server keeps everything that it acknowledged."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Durations and order across restarts, whatever anybody does to the clocks meanwhile."""
+"""Durations and order across restarts, with clocks that jump."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Clients that resume at a server of a shared log which has not read as far as they have."""
+"""Clients that resume at a follower behind their position."""
 
 import signal
 from contextlib import suppress

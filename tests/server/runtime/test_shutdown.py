@@ -1,4 +1,4 @@
-"""The end: whatever clients and pictures do at that moment, the server ends cleanly, soon, and with nothing lost."""
+"""Shutdown: the server ends cleanly and soon, and loses nothing, whatever clients and pictures are doing."""
 
 import json
 import signal

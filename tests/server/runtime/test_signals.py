@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a real server: the first cleanly, whoever is connected, the second at once."""
+"""SIGINT and SIGTERM end a real server: the first cleanly, even with connected clients, the second at once."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The server under systemd: what it says, the sockets that it is given, and the unit's own soundness."""
+"""The server under systemd: notifications, inherited sockets, and checks of the unit files."""
 
 import os
 import re
