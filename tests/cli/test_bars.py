@@ -15,7 +15,7 @@ def read(*rows: str, argv: tuple[str, ...] = ()) -> Reader:
     return reader
 
 
-def test_a_number_that_rises_in_one_place_counts() -> None:
+def test_a_number_that_rises_in_one_place_is_progress() -> None:
     reader = read("\rcopying  1%", "\rcopying  9%", "\rcopying 30%", "\rcopying 42%")
     assert reader.progress.now.run == 0.42
     assert reader.progress.phases == ["copying"]
@@ -74,7 +74,7 @@ def test_a_bar_beside_such_lines_does_not_count() -> None:
         assert (now.fraction, now.run) == (0.4, 0.4)
 
 
-def test_a_bar_of_the_next_program_counts() -> None:
+def test_a_bar_of_the_next_program_is_used() -> None:
     reader = read("PROGRESS: 40%\n")
     reader.switch(["copy"], 1.0)
     for time, n in enumerate((1, 20, 30, 60), start=1):
@@ -90,7 +90,7 @@ def test_binary_data_is_not_read_as_a_bar() -> None:
     assert reader.progress.now == Reading()
 
 
-def test_zstd_prints_its_ratio_as_a_percent_and_that_is_no_progress() -> None:
+def test_the_ratio_that_zstd_prints_as_a_percent_is_not_progress() -> None:
     reader = read("\rRead:  2.50 MiB /  10.0 MiB ==> 35%", argv=("zstd", "-19", "big"))
     assert reader.progress.now.run == 0.25
 
@@ -101,13 +101,13 @@ def test_a_bar_that_begins_again_is_not_full_any_more() -> None:
     assert (reader.progress.now.fraction, reader.progress.now.run) == (0.4, None)
 
 
-def test_a_number_that_begins_with_a_step_as_large_as_the_others_counts() -> None:
+def test_a_number_whose_first_step_is_as_large_as_the_others_is_progress() -> None:
     assert read(*(f"[{n} of 12] Compiling Main\n" for n in range(1, 7))).progress.now.run == 0.5
     assert read(*(f"solved {n}%\n" for n in (10, 20, 30, 40))).progress.now.run == 0.4
     assert read(*(f"load {n}%\n" for n in (40, 41, 42, 90))).progress.now.run is None
 
 
-def test_a_line_whose_words_name_progress_counts_at_once() -> None:
+def test_a_line_whose_words_name_progress_is_used_at_once() -> None:
     for line in (
         "a.wav: 42% complete, ratio=0.5",
         "[ 42%] [ 0m03s remaining]",
@@ -130,11 +130,11 @@ def test_a_bar_of_one_epoch_does_not_show_how_far_the_run_is() -> None:
         assert (now.fraction, now.run) == (0.6, None)
 
 
-def test_of_two_percents_the_one_of_the_whole_counts() -> None:
+def test_of_two_percents_that_of_the_whole_is_used() -> None:
     assert read(*(f"\rTotal: {n}%  Chunk: {2 * n}%" for n in (1, 9, 30, 42))).progress.now.run == 0.42
 
 
-def test_a_bar_without_a_name_of_its_own_is_the_run() -> None:
+def test_a_bar_without_its_own_name_is_the_run() -> None:
     for form in ("\r[-] {}% 1.2x realtime", "\rProgress: {}%", "\r2026-01-01 10:00:00 INFO [{}/100] a.jpg"):
         assert read(*(form.format(n) for n in (1, 9, 30, 42))).progress.phases == ["run"]
 
@@ -147,7 +147,7 @@ def test_a_percent_that_measures_something_else_does_not_count(row: str) -> None
     assert (reader.progress.now.fraction, reader.progress.phases) == (None, [])
 
 
-def test_a_count_beside_a_measure_counts() -> None:
+def test_a_count_beside_a_measure_is_used() -> None:
     reader = read(*(f"\rtile {number}/10, accuracy {number}5%" for number in range(1, 6)))
     assert (reader.progress.now.run, reader.progress.phases) == (0.5, ["tile"])
 

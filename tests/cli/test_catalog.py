@@ -40,7 +40,7 @@ def test_the_table_lists_what_the_adapters_read(name: str) -> None:
         assert row.counts, row
 
 
-def test_adapters_prints_what_each_program_shows(env: dict[str, str]) -> None:
+def test_adapters_lists_the_progress_of_each_program(env: dict[str, str]) -> None:
     lines = subprocess.run([PHASELINE, "adapters"], env=env, capture_output=True, text=True, check=True).stdout
     head, *rows = lines.splitlines()
     assert head.split() == ["PROGRAM", "PROGRESS", "COUNTS", "ESTIMATE", "ERROR", "CHANNEL", "PHASES"]

@@ -86,7 +86,7 @@ def test_run_has_the_exit_codes_of_the_manual(env: Env, arguments: list[str], co
 
 
 @pytest.mark.parametrize("most", [6, 8, 11])
-def test_run_exits_with_125_if_it_can_not_start_anything(env: Env, most: int) -> None:
+def test_run_exits_with_125_if_it_cannot_start_anything(env: Env, most: int) -> None:
     done = subprocess.run(
         ["bash", "-c", f'ulimit -n {most}; exec "$0" run -- echo', PHASELINE], env=env, capture_output=True, check=False
     )

@@ -63,7 +63,7 @@ async def test_a_reporter_with_on_cancel_stops_and_its_job_is_cancelled(env: Env
 
 
 @pytest.mark.slow
-async def test_a_worker_refuses_an_order_in_words(env: Env, tmp_path: Path) -> None:
+async def test_a_worker_rejects_an_order_with_a_reason(env: Env, tmp_path: Path) -> None:
     bind = env["PROGRESS_URL"].removeprefix("http://")
     async with (
         server_process(tmp_path, bind=bind) as server,

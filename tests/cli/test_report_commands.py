@@ -50,7 +50,7 @@ async def test_a_script_reports_a_job_from_its_start_to_its_end(env: Env, tmp_pa
 
 
 @pytest.mark.slow
-async def test_the_machine_of_a_job_is_named_unless_the_user_leaves_it_out(env: Env, tmp_path: Path) -> None:
+async def test_the_machine_of_a_job_is_reported_unless_the_user_excludes_it(env: Env, tmp_path: Path) -> None:
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         await phaseline(env, "start", "a", "--id", "named")
         await phaseline(env | {"PROGRESS_FACTS": "command, pid"}, "start", "a", "--id", "hidden")

@@ -11,7 +11,7 @@ from tests.support.servers import server_process
 Env = dict[str, str]
 
 
-async def test_reports_are_kept_while_the_server_is_away_and_delivered_in_order(env: Env, tmp_path: Path) -> None:
+async def test_reports_are_stored_while_the_server_is_down_and_delivered_in_order(env: Env, tmp_path: Path) -> None:
     assert (await forked_phaseline(env, "start", "a", "--id", "a", "--phases", "one,two")).out == "a\n"
     kept = await forked_phaseline(env, "report", "a", "10", "-q")
     assert (kept.code, kept.out, kept.err) == (0, "", "")
@@ -27,7 +27,7 @@ async def test_reports_are_kept_while_the_server_is_away_and_delivered_in_order(
     assert not list((tmp_path / "state/phaseline/spool").rglob("*.spool"))
 
 
-async def test_a_reporter_delivers_what_commands_kept(env: Env, tmp_path: Path) -> None:
+async def test_a_reporter_delivers_the_stored_reports_of_commands(env: Env, tmp_path: Path) -> None:
     await forked_phaseline(env, "start", "a", "--id", "a")
     await forked_phaseline(env, "done", "a")
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:

@@ -52,7 +52,7 @@ def test_every_byte_passes_on_its_own_stream(phaseline: str, env: dict[str, str]
     assert done.stderr == data
 
 
-def test_a_reader_that_leaves_ends_the_command_by_sigpipe(phaseline: str, env: dict[str, str]) -> None:
+def test_a_reader_that_closes_the_pipe_ends_the_command_by_sigpipe(phaseline: str, env: dict[str, str]) -> None:
     done = subprocess.run(
         ["bash", "-c", f"{phaseline} run -- yes | head -2; echo ${{PIPESTATUS[0]}}"],
         env=env,
@@ -64,7 +64,7 @@ def test_a_reader_that_leaves_ends_the_command_by_sigpipe(phaseline: str, env: d
 
 
 @pytest.mark.parametrize(("script", "code"), [("echo a; echo b", 1), ("yes", 1), ("echo a; exit 3", 3)])
-def test_output_that_can_not_be_written_is_a_failure(
+def test_output_that_cannot_be_written_is_a_failure(
     phaseline: str, env: dict[str, str], script: str, code: int
 ) -> None:
     with Path("/dev/full").open("wb") as full:

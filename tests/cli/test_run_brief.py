@@ -32,7 +32,7 @@ async def test_a_short_command_is_reported_without_loading_trio(
 
 
 @pytest.mark.slow
-async def test_a_short_command_is_reported_later_if_the_server_is_away(
+async def test_a_short_command_is_reported_later_if_the_server_is_down(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:
     assert (await result([phaseline, "run", "--id", "first", "--", *SCRIPT], env))[0] == 3
@@ -57,7 +57,7 @@ async def test_a_short_command_in_a_job_that_exists_ends_it(
     assert found["known"]["state"] == "failed"
 
 
-def test_a_warning_names_the_server_that_is_away(phaseline: str, env: dict[str, str]) -> None:
+def test_a_warning_names_the_server_that_is_down(phaseline: str, env: dict[str, str]) -> None:
     env["PROGRESS_URL"] = url = f"http://127.0.0.1:{free_port()}"
     done = subprocess.run([phaseline, "run", "-v", "--", "true"], env=env, capture_output=True, text=True, check=True)
     assert f"no connection to {url.replace('http', 'ws')}/ws (" in done.stderr

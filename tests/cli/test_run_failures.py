@@ -57,7 +57,7 @@ async def test_a_failed_job_has_its_error(phaseline: str, env: dict[str, str], t
     assert found["killed"]["result"]["exit_code"] == 137
 
 
-def test_exit_codes_and_signals_have_words() -> None:
+def test_exit_codes_and_signals_are_described() -> None:
     assert in_words(3) == "exit code 3"
     assert in_words(127) == "exit code 127: a command was not found"
     assert in_words(139) == "exit code 139: a command was ended by SIGSEGV (segmentation fault)"
@@ -83,7 +83,7 @@ async def test_a_broken_adapter_of_ones_own_changes_nothing_for_the_command(
 
 
 @pytest.mark.parametrize("text", [None, b"name = '\xff'"])
-def test_adapters_that_can_not_be_read_change_nothing_for_the_command(
+def test_unreadable_adapters_change_nothing_for_the_command(
     phaseline: str, env: dict[str, str], tmp_path: Path, text: bytes | None
 ) -> None:
     own = tmp_path / "config" / "phaseline" / "adapters"

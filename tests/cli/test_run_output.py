@@ -123,7 +123,7 @@ def test_lines_of_two_streams_do_not_mix() -> None:
     assert tail.after(0) == (0, "half\nerror\n")
 
 
-def test_a_flood_keeps_its_end_and_counts_what_is_left_out() -> None:
+def test_a_flood_keeps_its_end_and_counts_the_omitted_lines() -> None:
     tail = Tail()
     for number in range(100):
         tail.add("stdout", f"{number:9}\n".encode() * 1000)
@@ -141,7 +141,7 @@ def test_a_flood_of_output_costs_no_speed(phaseline: str, env: dict[str, str]) -
     assert len(done.stdout) == 400 * 65536
 
 
-def test_long_lines_are_taken_in_linear_time() -> None:
+def test_long_lines_are_read_in_linear_time() -> None:
     tail = Tail()
     for _ in range(100):  # in quadratic time, this takes minutes
         tail.add("stdout", b"x" * CHARACTERS)

@@ -78,7 +78,7 @@ async def test_the_first_phase_of_a_silent_program_is_reported(
 
 
 @pytest.mark.slow
-async def test_reports_made_while_the_server_is_away_arrive_with_the_next_run(
+async def test_reports_made_while_the_server_is_down_arrive_with_the_next_run(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:
     assert await run(phaseline, env, "--id", "away", "--", "true") == 0

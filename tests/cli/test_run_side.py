@@ -158,7 +158,7 @@ async def test_injection_changes_neither_streams_nor_files_nor_the_exit_code_of_
 
 
 @pytest.mark.parametrize("channel_first", [False, True])
-def test_the_text_of_a_channel_counts_in_any_order_of_the_streams(channel_first: bool) -> None:
+def test_the_text_of_a_channel_is_used_in_any_order_of_the_streams(channel_first: bool) -> None:
     reader = Reader(load(), ["apt-get", "install", "some"])
     streams = [("stdout", b"Setting up some (1) ...\n"), ("side", b"pmstatus:some:90.0:Installed some (all)\n")]
     for stream, data in reversed(streams) if channel_first else streams:

@@ -39,7 +39,7 @@ def test_try_reads_a_plain_log_with_the_command_and_exit_code_that_are_given() -
     assert rows[-1]["outcome"] == "failed"
 
 
-def test_an_unknown_adapter_is_refused_in_words() -> None:
+def test_an_unknown_adapter_is_rejected_with_the_reason() -> None:
     done = phaseline("try", "--as", "nosuch", str(RECORDING))
     assert done.returncode == 2
     assert "no adapter is named 'nosuch'" in done.stderr
@@ -59,7 +59,7 @@ def test_a_user_adapter_replaces_the_built_in_one(tmp_path: Path) -> None:
         ("name = ", "Invalid value"),
     ],
 )
-def test_an_adapter_that_can_not_be_used_is_named_with_the_reason(tmp_path: Path, text: str, why: str) -> None:
+def test_an_invalid_adapter_is_named_with_the_reason(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "bad.toml").write_text(text)
     with pytest.raises(BadAdapter, match="bad.toml: .*" + why):
         load(tmp_path)

@@ -93,7 +93,7 @@ async def test_invalid_answers_do_not_stop_the_watch(here: Env) -> None:
 
 
 @pytest.mark.slow
-async def test_a_server_that_is_away_is_watched_when_it_comes_and_when_it_is_back(here: Env, tmp_path: Path) -> None:
+async def test_a_server_that_is_down_is_watched_once_it_starts_and_after_a_restart(here: Env, tmp_path: Path) -> None:
     port, words = free_port(), tmp_path / "words"
     comfyui = ComfyUI()
     comfyui.running = ["a"]
@@ -116,7 +116,7 @@ async def test_a_server_that_is_away_is_watched_when_it_comes_and_when_it_is_bac
 
 
 @pytest.mark.slow
-async def test_the_end_of_the_watching_cancels_what_is_left(here: Env) -> None:
+async def test_the_end_of_the_watch_cancels_the_remaining_jobs(here: Env) -> None:
     comfyui = ComfyUI()
     comfyui.running = ["a"]
     async with (

@@ -73,7 +73,7 @@ async def test_a_matching_line_fails_the_job(here: Env, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_log_that_falls_silent_leaves_the_end_open(here: Env, tmp_path: Path) -> None:
+async def test_the_end_of_a_job_whose_log_falls_silent_is_unknown(here: Env, tmp_path: Path) -> None:
     log = tmp_path / "log"
     write(log, "tile 3 of 12")
     ran = await phaseline(here, "watch", "log", str(log), "--as", "denoise", "--id", "job", "--idle", "0.3s")
@@ -98,7 +98,7 @@ async def test_the_process_that_writes_the_log_ends_the_job(here: Env, tmp_path:
 
 
 @pytest.mark.slow
-async def test_what_can_not_be_followed_is_named(env: Env, tmp_path: Path) -> None:
+async def test_the_error_names_a_file_that_cannot_be_followed(env: Env, tmp_path: Path) -> None:
     write(tmp_path / "log", "x")
     for arguments, code, text in (
         ([str(tmp_path / "log"), "--as", "nonsense"], 2, "no adapter is named 'nonsense'"),

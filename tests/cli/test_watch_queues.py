@@ -135,7 +135,7 @@ def test_the_jobs_of_opencue_are_read() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b'{"tasks": [1], "jobs": {"a": 1}}', b'{"tasks": {"0": 1}, "jobs": [1]}']
 )
-def test_an_answer_of_another_format_is_no_list(body: bytes) -> None:
+def test_an_answer_in_another_format_is_not_a_list(body: bytes) -> None:
     for source in (pueue, slurm) if body == b"[]" else (pueue, slurm, opencue):  # OpenCue may have no jobs
         with pytest.raises(Unlisted, match="its answer is not that of"):
             source.entries_of(body)

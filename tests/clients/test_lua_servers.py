@@ -21,7 +21,7 @@ START = "local client = require 'WebSocketClient'; client.sendJobStart('job_1', 
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_the_second_server_is_used_if_the_first_is_away(mode: str, tmp_path: Path) -> None:
+async def test_the_second_server_is_used_if_the_first_is_down(mode: str, tmp_path: Path) -> None:
     async with server_process(folder(tmp_path)) as server:
         output = await run(script(mode, START), f"http://127.0.0.1:{free_port()}, {server.url}/")
         assert (await status(server.url, "job_1"))["state"] == "active"

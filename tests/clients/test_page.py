@@ -182,7 +182,7 @@ async def test_the_job_shows_its_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_the_page_keeps_its_last_state_while_the_server_is_away(tmp_path: Path) -> None:
+async def test_the_page_keeps_its_last_state_while_the_server_is_down(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     bind = f"127.0.0.1:{free_port()}"
     async with browser(tmp_path / "chromium") as tab:

@@ -100,7 +100,7 @@ async def follow(tab: Browser, url: str, server: str, way: str) -> None:
 @pytest.mark.parametrize(
     ("more", "way"), [(_UPGRADE, "ws"), ("", "sse"), (_NO_STREAMS, "poll")], ids=["websocket", "events", "polling"]
 )
-async def test_the_page_works_below_a_path_with_what_the_proxy_lets_through(
+async def test_the_page_works_below_a_path_with_the_routes_that_the_proxy_allows(
     tmp_path: Path, more: str, way: str
 ) -> None:
     (tmp_path / "data").mkdir()

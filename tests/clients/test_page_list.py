@@ -45,7 +45,7 @@ async def text(tab: Browser, name: str, cell: str) -> str:
     return str(found)
 
 
-async def test_each_state_has_its_section_and_its_words(tmp_path: Path) -> None:
+async def test_each_state_has_its_section_and_text(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         await report_all(client, jobs())
         await tab.size(1400, 900)

@@ -35,7 +35,7 @@ async def installed(tab: Browser) -> None:
 
 
 @pytest.mark.slow
-async def test_the_page_opens_while_the_server_is_away_and_shows_the_last_state(tmp_path: Path) -> None:
+async def test_the_page_opens_while_the_server_is_down_and_shows_the_last_state(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     bind = f"127.0.0.1:{free_port()}"
     async with browser(tmp_path / "chromium", own=True) as tab:

@@ -62,7 +62,7 @@ async def test_a_tqdm_bar_is_a_phase_of_a_job(reporter: Reporter, watching: Subs
     assert last_progress(messages) == ("render", 100, f"4.5 of 4.5 {'it' if disable else 'GB'}")
 
 
-async def test_a_tqdm_bar_alone_is_a_job_of_its_own(reporter: Reporter, watching: Subscriber) -> None:
+async def test_a_single_tqdm_bar_is_a_separate_job(reporter: Reporter, watching: Subscriber) -> None:
     bar = trange(10, desc="render: ", reporter=reporter, file=io.StringIO())
     assert isinstance(bar, real.tqdm)
     assert sum(bar) == 45

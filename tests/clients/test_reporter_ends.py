@@ -120,7 +120,7 @@ async def test_a_job_ends_in_the_state_of_its_block(server: ServerProcess, watch
 
 @pytest.mark.slow
 @pytest.mark.parametrize("disable", [False, True])
-async def test_a_tqdm_loop_that_continues_elsewhere_is_no_failure(
+async def test_a_tqdm_loop_that_continues_elsewhere_is_not_a_failure(
     server: ServerProcess, watching: Subscriber, disable: bool
 ) -> None:
     code = f"""

@@ -96,7 +96,7 @@ async def test_a_hanging_nvidia_smi_is_killed_and_never_asked_again(
     assert not await trio.Path(f"/proc/{pid}").exists(), "it was killed"
 
 
-async def test_an_older_server_and_a_user_who_wants_none_get_no_load(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_load_is_sent_to_an_older_server_or_if_the_user_disables_it(monkeypatch: pytest.MonkeyPatch) -> None:
     received: list[str] = []
 
     async def handle(websocket: trio_websocket.WebSocketConnection) -> None:

@@ -120,7 +120,7 @@ async def test_an_empty_spool_dir_keeps_reports_in_memory_only(caplog: pytest.Lo
         ("a,b", {"XDG_STATE_HOME": "/state"}, "/state/phaseline/spool/a-5100"),
     ],
 )
-def test_each_log_has_a_folder_of_its_own(url: str, environ: dict[str, str], folder: str) -> None:
+def test_each_log_has_its_own_folder(url: str, environ: dict[str, str], folder: str) -> None:
     assert spool_folder(Address.configured(url), environ) == Path(folder)
 
 

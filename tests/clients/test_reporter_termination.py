@@ -142,7 +142,7 @@ async def test_a_terminated_child_delivers_and_dies_as_it_would_have(tmp_path: P
         assert (await job_status(server.url, "child"))["state"] == "completed"
 
 
-async def test_sigterm_ends_a_process_that_is_no_child_at_once(tmp_path: Path) -> None:
+async def test_sigterm_ends_a_process_that_is_not_a_child_at_once(tmp_path: Path) -> None:
     code = "import os, signal; r = Reporter('ws://127.0.0.1:1/ws'); r.job('a').__enter__(); os.kill(os.getpid(), 15)"
     process = await trio.run_process(
         [sys.executable, "-c", f"from phaseline.reporting import Reporter\n{code}"], env=os.environ, check=False

@@ -48,7 +48,7 @@ def numbers_in(stream: list[dict[str, Any]]) -> Counter[int]:
     return Counter(message["photo_data"]["n"] for message in stream if message["type"] == "photo_info")
 
 
-async def test_a_reporter_takes_the_second_server_if_the_first_is_away(
+async def test_a_reporter_uses_the_second_server_if_the_first_is_down(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with server_process(folder(tmp_path)) as server:
@@ -59,7 +59,7 @@ async def test_a_reporter_takes_the_second_server_if_the_first_is_away(
     assert not caplog.records
 
 
-async def test_a_reporter_that_reaches_none_names_them_all_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_reporter_that_reaches_no_server_logs_all_of_them_once(caplog: pytest.LogCaptureFixture) -> None:
     ports = free_port(), free_port()
     async with Reporter(",".join(f"127.0.0.1:{port}" for port in ports), spool_dir="", flush_timeout=60) as reporter:
         reporter.report(JobStarted(job_id="a"))
@@ -89,7 +89,7 @@ async def test_a_reporter_continues_with_the_next_server_when_its_connection_is_
 @pytest.mark.needs("postgres")
 @pytest.mark.parametrize("ever", [False, True])
 @pytest.mark.slow
-async def test_a_reporter_leaves_a_server_without_its_log(tmp_path: Path, ever: bool) -> None:
+async def test_a_reporter_leaves_a_server_whose_log_is_unavailable(tmp_path: Path, ever: bool) -> None:
     async with without_log(tmp_path, ever=ever) as away, server_process(folder(tmp_path)) as server:
         async with Reporter(f"{away.url},{server.url}", flush_timeout=60) as reporter:
             reporter.report(JobStarted(job_id="b"))
@@ -98,7 +98,7 @@ async def test_a_reporter_leaves_a_server_without_its_log(tmp_path: Path, ever: 
 
 
 @pytest.mark.slow
-async def test_commands_take_the_second_server_if_the_first_is_away(tmp_path: Path, env: Env) -> None:
+async def test_commands_use_the_second_server_if_the_first_is_down(tmp_path: Path, env: Env) -> None:
     async with server_process(folder(tmp_path)) as server:
         env["PROGRESS_URL"] = f"127.0.0.1:{free_port()} , {server.url}"
         for words in (["start", "a", "--id", "a"], ["report", "a", "40"], ["show", "a"], ["done", "a"], ["wait", "a"]):
@@ -144,7 +144,7 @@ async def test_a_report_whose_answer_is_lost_is_recorded_once(tmp_path: Path, en
 @pytest.mark.slow
 @pytest.mark.needs("postgres")
 @pytest.mark.parametrize("ever", [False, True])
-async def test_commands_leave_a_server_without_its_log(tmp_path: Path, env: Env, ever: bool) -> None:
+async def test_commands_leave_a_server_whose_log_is_unavailable(tmp_path: Path, env: Env, ever: bool) -> None:
     async with without_log(tmp_path, ever=ever) as away, server_process(folder(tmp_path)) as server:
         env["PROGRESS_URL"] = f"{away.url},{server.url}"
         for words in (["start", "b", "--id", "b"], ["report", "b", "40"], ["show", "b"], ["done", "b"], ["wait", "b"]):

@@ -39,7 +39,7 @@ def test_a_view_without_textual_names_what_to_install(python: Python) -> None:
     assert run.stderr == "progress-tui needs: pip install 'phaseline[tui]'\n"
 
 
-def test_a_module_of_ours_that_is_missing_is_not_passed_off_as_an_extra(python: Python) -> None:
+def test_a_missing_phaseline_module_is_not_reported_as_a_missing_extra(python: Python) -> None:
     run = python(without("phaseline_server.config.settings", SERVER), "--version")
     assert run.returncode == 1
     assert "ModuleNotFoundError" in run.stderr

@@ -121,12 +121,12 @@ class TestRequirements:
         return found
 
 
-def test_what_is_installed_for_development_has_the_versions_of_what_users_get() -> None:
+def test_development_installs_the_same_versions_as_users() -> None:
     users, developers = TestRequirements.pins("all.txt"), TestRequirements.pins("dev.txt")
     assert users == {name: developers[name] for name in users}
 
 
-def test_the_tests_run_on_the_versions_of_what_users_get() -> None:
+def test_the_tests_run_on_the_versions_that_users_install() -> None:
     """Without a constraint, pip resolves `phaseline[all]` to these versions too, when they are fresh."""
     lines = (ROOT / "requirements" / "all.txt").read_text(encoding="utf-8").splitlines()
     resolved = [Requirement(line.removesuffix("\\")) for line in lines if re.match("[a-z0-9]", line)]

@@ -47,7 +47,7 @@ def test_the_driver_decodes_keys_by_a_function_of_its_module() -> None:
     assert hasattr(linux_driver, "getincrementaldecoder")
 
 
-def test_the_update_has_what_is_read_of_it() -> None:
+def test_the_update_has_the_attributes_that_are_read() -> None:
     from textual._compositor import ChopsUpdate  # noqa: PLC0415
 
     assert {"chops", "spans", "chop_ends"} <= set(inspect.signature(ChopsUpdate.__init__).parameters)

@@ -89,7 +89,7 @@ def test_a_hostile_document_is_rejected_with_an_error_text(
     assert str(error).isprintable()
 
 
-def test_the_last_of_two_equal_keys_counts() -> None:
+def test_the_last_of_two_equal_keys_is_used() -> None:
     event = decode_client(PROGRESS % '"progress":1,"progress":2,"details":{"a":1,"a":2}', LIMIT)
     assert (event.progress, event.details) == (2, {"a": 2})  # type: ignore[union-attr]
     assert str(refusal(PROGRESS % '"progress":1,"progress":"x"')).startswith("progress is 'x'; allowed: ")
@@ -110,7 +110,7 @@ def test_a_document_may_be_as_large_as_the_limit_and_no_larger() -> None:
     assert str(error) == "the document has 65537 bytes; allowed: at most 65536"
 
 
-def test_the_size_counts_in_bytes_of_utf_8() -> None:
+def test_the_size_is_measured_in_bytes_of_utf_8() -> None:
     with pytest.raises(TooLarge, match=r"has 7 bytes"):
         decode_json('"é€"'.encode(), 6)
     with pytest.raises(TooLarge, match=r"has 5 bytes"):

@@ -83,7 +83,7 @@ def test_the_remaining_time_is_unknown_after_the_last_phase() -> None:
     assert run.shown(6) == (100, None)
 
 
-def test_a_skipped_phase_leaves_the_total() -> None:
+def test_a_skipped_phase_is_removed_from_the_total() -> None:
     run = Run(KNOWN, "a", "b", "c")
     run.enter("a", 0)
     run.complete("a", 2)

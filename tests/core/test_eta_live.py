@@ -23,7 +23,7 @@ def test_a_live_job_scores_the_same_as_the_model(world: str, marks: int) -> None
 
 @pytest.mark.parametrize("world", ["bimodal", "skipping"])
 @pytest.mark.slow
-def test_percent_is_no_worse_when_it_is_asked_for_often(world: str) -> None:
+def test_percent_is_not_worse_when_it_is_queried_often(world: str) -> None:
     runs = history(WORLDS[world], 60)
     model, live = (score(replay(runs, engine, MOMENTS)) for engine in (Model(), Live()))
     assert model is not None

@@ -110,7 +110,7 @@ def server() -> Server:
 
 
 @pytest.mark.parametrize("ends", [True, False])
-def test_an_overdue_job_counts_until_it_has_ended(server: Server, ends: bool) -> None:
+def test_an_overdue_job_affects_estimates_until_it_ends(server: Server, ends: bool) -> None:
     before, job = server.high_ns(), server.start("slow")
     assert server.high_ns() == before
     server.look(job, 100)
@@ -122,7 +122,7 @@ def test_an_overdue_job_counts_until_it_has_ended(server: Server, ends: bool) ->
     assert not server.engine._overdue.misses("new")
 
 
-def test_an_ended_job_that_is_asked_about_counts_no_longer(server: Server) -> None:
+def test_an_ended_job_does_not_affect_estimates_when_it_is_queried(server: Server) -> None:
     before, job = server.high_ns(), server.start("slow")
     server.look(job, 100)
     job.apply(JobCancelled(job_id="slow"), moment(100))
@@ -139,7 +139,7 @@ def test_a_job_whose_progress_implies_a_long_rest_is_overdue_before_its_time(ser
     assert server.high_ns() > before
 
 
-def test_a_job_that_catches_up_counts_no_longer(server: Server) -> None:
+def test_a_job_that_catches_up_no_longer_affects_estimates(server: Server) -> None:
     before, job = server.high_ns(), server.start("slow")
     for second in range(1, 9):
         job.apply(JobProgress(job_id="slow", phase="work", progress=2.0 * second), moment(second))

@@ -114,7 +114,7 @@ def test_a_numbered_phase_of_a_first_run_is_one_of_an_unknown_number(named: str)
         assert look.remaining == pytest.approx(look.left, rel=0.4, abs=2)
 
 
-def test_a_number_within_a_word_counts_no_phases() -> None:
+def test_a_number_within_a_word_does_not_count_phases() -> None:
     assert ran(ModelEngine(), [40.0], phases=(), named="h26{}")[-1].estimate.basis == "progress"
 
 
@@ -127,7 +127,7 @@ def test_the_phases_of_a_first_run_have_the_same_weight() -> None:
 
 
 @pytest.mark.parametrize(("lengths", "most"), [([2.0, 6.0], 36), ([10.0, 200.0], 40), ([10.0, 200.0, 30.0], 27)])
-def test_percent_of_a_first_run_leaves_room_for_longer_phases(lengths: list[float], most: float) -> None:
+def test_percent_of_a_first_run_allows_for_longer_phases(lengths: list[float], most: float) -> None:
     looks = ran(ModelEngine(), lengths)
     at_the_end_of_the_first = [look for look in looks if look.share <= lengths[0] / sum(lengths)][-1]
     assert at_the_end_of_the_first.percent <= most
@@ -205,7 +205,7 @@ def test_few_of_many_reports_are_kept() -> None:
     assert len(phase.marks) <= 16
 
 
-def test_a_startup_time_is_no_part_of_the_pace() -> None:
+def test_a_startup_time_is_not_part_of_the_pace() -> None:
     implied = pace((30_000.0, 0.5), [(20_000.0, 0.01), (25_000.0, 0.25)], 30_000.0)
     assert implied is not None
     assert implied.rest(30_000.0) == pytest.approx(10_000, rel=0.1)

@@ -34,7 +34,7 @@ def watched() -> Watched:
     return made
 
 
-def test_elapsed_time_is_no_change_of_the_estimate(watched: Watched) -> None:
+def test_elapsed_time_is_not_a_change_of_the_estimate(watched: Watched) -> None:
     assert [watched.say(70 - at, at) for at in range(1, 60)] == [None] * 59
 
 
@@ -77,7 +77,7 @@ def test_a_skipped_phase_is_a_reason(watched: Watched) -> None:
     assert watched.say(10, 10) == "image_wait was skipped: -50 s"
 
 
-def test_an_opposite_effect_is_no_reason(watched: Watched) -> None:
+def test_an_opposite_effect_is_not_a_reason(watched: Watched) -> None:
     watched.enter("annotate", 20)  # setup was slow, and image_wait was skipped
     assert watched.say(300, 20) == "setup took 2.0x its usual length: +4.2 min"
     watched.enter("image_wait", 20.5)  # annotate was quick

@@ -27,7 +27,7 @@ def test_load_and_memory_are_read() -> None:
     }
 
 
-def test_what_the_system_does_not_show_is_left_out() -> None:
+def test_values_that_the_system_does_not_show_are_omitted() -> None:
     assert host_load(missing, None) == {}
     assert host_load(lambda _: "", 2) == {"processors": 2}
     assert host_load(lambda _: "nonsense: x", None) == {}

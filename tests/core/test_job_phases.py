@@ -197,7 +197,7 @@ def test_an_unknown_stage_of_a_photo_is_rejected_and_changes_nothing(phase: str)
 
 @pytest.mark.parametrize("workflow", ["photo", "dalle", "custom"])
 @pytest.mark.parametrize("name", ["completed", "failed"])
-def test_the_names_of_ends_are_no_phases_and_end_nothing(workflow: str, name: str) -> None:
+def test_the_names_of_ends_are_not_phases_and_end_no_job(workflow: str, name: str) -> None:
     job = started(workflow)
     count = len(job.phases)
     job.apply(JobProgress(job_id="job_1", phase=name, progress=100, text="all done"), moment(1))

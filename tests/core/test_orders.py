@@ -68,7 +68,7 @@ def test_an_order_waits_until_the_worker_takes_it() -> None:
     assert job.state is State.ACTIVE  # its worker reports the end
 
 
-def test_an_order_is_no_sign_of_life_of_the_worker() -> None:
+def test_an_order_is_not_a_sign_of_life_of_the_worker() -> None:
     job = started(orders=("cancel",))
     job.apply(JobStalled(job_id="job_1"), moment(5))
     latest = job.last_report
@@ -78,7 +78,7 @@ def test_an_order_is_no_sign_of_life_of_the_worker() -> None:
     assert job.state is State.ACTIVE
 
 
-def test_a_refused_order_leaves_the_job_as_it_is() -> None:
+def test_a_rejected_order_does_not_change_the_job() -> None:
     job = started(orders=("pause",))
     apply(job, given("pause"), refused("pause"))
     assert (shown(job, 10).pending, shown(job, 10).paused) == ((), False)
@@ -149,7 +149,7 @@ def test_a_place_in_the_queue_changes_and_the_time_of_queueing_does_not() -> Non
     assert (found.position, found.queued_ns, len(found.pending)) == (1, WALL, 1)
 
 
-def test_a_start_takes_over_what_the_queue_knows() -> None:
+def test_a_started_job_keeps_the_data_of_its_queued_job() -> None:
     job = waiting(name="night render", workflow="blender", phases=("load", "render"), series="4k", host="a")
     apply(job, PhotoInfo(job_id="job_1", data={"shot": 12}), JobStarted(job_id="job_1", orders=("pause",)))
     found = shown(job, 30)

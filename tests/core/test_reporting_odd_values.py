@@ -187,7 +187,7 @@ def test_odd_values_with_a_clear_meaning_are_reported() -> None:
         assert b'"error_type":"KeyError","error_message":"KeyError"' in _said(reporter, "error_occurred")[0]
 
 
-def test_a_percentage_that_is_a_text_is_logged_once_and_the_job_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_percentage_as_a_string_is_logged_once_and_the_job_continues(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("phaseline").disabled = False
     reporter = QuietReporter()
     with reporter.job("a", job_id="a") as job:
@@ -213,7 +213,7 @@ def test_a_sampled_progress_that_is_invalid_is_logged_once(caplog: pytest.LogCap
     ]
 
 
-def test_a_strict_reporter_raises_an_error_of_ours_for_a_wrong_type() -> None:
+def test_a_strict_reporter_raises_a_phaseline_error_for_a_wrong_type() -> None:
     with QuietReporter(strict=True).job("a") as job:
         with pytest.raises(InvalidField, match="progress is '45%'"):
             job.progress("45%")  # type: ignore[arg-type]

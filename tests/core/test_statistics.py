@@ -67,7 +67,7 @@ def test_new_and_existing_pictures_are_counted_separately() -> None:
     assert Statistics.counted(ended("photo")) == (0, 0)
 
 
-def test_the_averages_that_were_updated_least_recently_leave_when_there_are_too_many() -> None:
+def test_the_least_recently_updated_averages_are_evicted_first() -> None:
     statistics = Statistics({("w", str(i)): Average(1, 1) for i in range(MAX_PHASES_KNOWN - 1)})
     statistics.learn([duration(5, phase="last"), duration(5, phase="one more"), duration(11, phase="0", workflow="w")])
     assert (len(statistics.averages), statistics.evicted) == (MAX_PHASES_KNOWN, 1)
@@ -76,7 +76,7 @@ def test_the_averages_that_were_updated_least_recently_leave_when_there_are_too_
     assert statistics.average("w", "0") == Average(2, 3)
 
 
-def test_more_averages_at_once_than_there_may_be_leave_the_last_ones() -> None:
+def test_of_too_many_averages_at_once_the_last_ones_are_kept() -> None:
     statistics = Statistics({("w", "old"): Average(1, 1)})
     statistics.learn([duration(5, phase=str(i)) for i in range(MAX_PHASES_KNOWN + 10)])
     assert (len(statistics.averages), statistics.evicted) == (MAX_PHASES_KNOWN, 11)

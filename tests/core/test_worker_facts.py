@@ -52,7 +52,7 @@ def test_secrets_within_headers_scripts_and_json_are_hidden() -> None:
 
 
 @pytest.mark.parametrize("given", SHOWN)
-def test_what_is_no_secret_is_shown(given: str) -> None:
+def test_text_that_is_not_secret_is_shown(given: str) -> None:
     assert command_line(tuple(given.split())) == given
 
 
@@ -70,7 +70,7 @@ def test_the_longest_of_commands_takes_no_time() -> None:
         assert time.perf_counter() - began < 0.1
 
 
-def test_each_fact_can_be_left_out() -> None:
+def test_each_fact_can_be_excluded() -> None:
     process = Process(("render", "a.blend"), "ann", 4711, "/home/ann/shots/sc024/", "3.12.1", "render")
     everything = worker_facts(process)
     assert everything == {

@@ -130,7 +130,7 @@ async def test_the_shell_loop_reports_files_with_any_name(tmp_path: Path, locale
 
 
 @pytest.mark.needs("bash", "curl", "gzip", "postgres")
-async def test_the_shell_loop_uses_the_next_server_if_one_is_away_or_has_no_log(tmp_path: Path) -> None:
+async def test_the_shell_loop_uses_the_next_server_if_one_is_down_or_has_no_log(tmp_path: Path) -> None:
     shutil.copy(__file__, tmp_path / "some.py")
     for name in ("data", "away"):
         (tmp_path / name).mkdir()

@@ -120,6 +120,6 @@ def test_every_terminal_size_works(size: tuple[int, int]) -> None:
     use(test, many_jobs(), size=size)
 
 
-def test_a_theme_that_does_not_exist_is_refused_with_the_names_of_all() -> None:
+def test_the_error_for_an_unknown_theme_lists_all_themes() -> None:
     with pytest.raises(ConfigError, match=r"theme is 'purple'; allowed: dark, light, ansi, .*nord"):
         ProgressApp(ServerAddress.parse("http://127.0.0.1:5100"), settings=Settings(theme="purple"), connect=False)

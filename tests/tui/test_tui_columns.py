@@ -56,7 +56,7 @@ def test_nothing_is_cut_that_fits() -> None:
     assert "…" not in text
 
 
-def test_a_column_without_texts_takes_no_room() -> None:
+def test_a_column_without_texts_has_no_width() -> None:
     titles, _ = listed(jobs(photo_job("j", "IMG_1.CR3", 6, host="", message="")), 300)
     for title in ("DONE", "RATE", "MESSAGE"):
         assert title not in titles
@@ -168,7 +168,7 @@ def test_a_count_gives_up_its_unit_then_its_last_digits() -> None:
 
 
 @given(st.floats(0, 1e18), st.none() | st.floats(0, 1e18), st.floats(0, 1e18), st.sampled_from(["", "bytes", "it"]))
-def test_any_count_has_words(done: float, total: float | None, rate: float, unit: str) -> None:
+def test_any_count_is_written_as_text(done: float, total: float | None, rate: float, unit: str) -> None:
     job = counted(done, total, unit, rate)
     assert count_words(job)
     assert len(count_words(job, 9)) <= 9

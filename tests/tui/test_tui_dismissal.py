@@ -161,7 +161,7 @@ def test_jobs_at_work_are_named_or_counted_in_the_refusal() -> None:
         (Reply(502, b"<html>"), "j not dismissed: HTTP 502"),
     ],
 )
-def test_the_result_of_a_dismissal_is_shown_in_words(reply: Reply, words: str) -> None:
+def test_the_result_of_a_dismissal_is_shown_as_text(reply: Reply, words: str) -> None:
     message, succeeded = outcome(job(State.FAILED), reply)
     assert message.startswith(words)
     assert succeeded is (reply.status == 200)

@@ -97,7 +97,7 @@ def test_a_bar_is_precise_to_half_a_cell() -> None:
     assert seen == ["──", "──", "╸─", "╸─", "━─", "━╸", "━╸", "━━"]
 
 
-def test_a_bar_leaves_room_between_two_lines() -> None:
+def test_a_bar_keeps_space_between_two_lines() -> None:
     for shades in (True, False):
         assert set(text_of(bar(Shares(25, 51.6, 75), 8, shades=shades))) <= set("━╸─═·")
 

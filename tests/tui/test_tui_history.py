@@ -38,7 +38,7 @@ def test_without_a_filter_jobs_that_ended_since_yesterday_are_asked_for() -> Non
     assert query("since:all").totals.startswith("since=1970-01-01")
 
 
-def test_the_server_answers_words_states_and_a_known_host() -> None:
+def test_the_server_filters_by_words_states_and_a_known_host() -> None:
     assert asked('render "IMG 0042"')["q"] == "render IMG 0042"
     assert asked("failed")["state"] == "failed"
     assert asked("state:fail")["state"] == "failed"
@@ -50,7 +50,7 @@ def test_the_server_answers_words_states_and_a_known_host() -> None:
     assert query("server:box2").servers == ("box2",)
 
 
-def test_what_the_server_can_not_answer_is_applied_here_and_named() -> None:
+def test_filters_that_the_server_lacks_are_applied_in_the_view_and_named() -> None:
     found = query("render !denoise /IMG_00[45]/ phase:export name:final")
     assert found.applied_here == ("!denoise", "/IMG_00[45]/", "phase:export", "name:final")
     assert parse_qs(found.jobs)["q"] == ["render final"]
@@ -189,7 +189,7 @@ def test_totals_are_sorted_cleaned_and_limited_to_the_workflows_of_the_filter() 
         (None, 10.0, 9, ""),
     ],
 )
-def test_the_trend_is_in_words(median: float | None, before: float | None, runs_before: int, words: str) -> None:
+def test_the_trend_is_shown_as_text(median: float | None, before: float | None, runs_before: int, words: str) -> None:
     line = TotalLine("w", completed=5, median_seconds=median, median_before_seconds=before, runs_before=runs_before)
     assert trend(line).words == words
 
@@ -220,7 +220,7 @@ def test_today_starts_from_the_servers_counts_and_adds_the_ends_after_it() -> No
     assert (totals.done_today, totals.failed_today, totals.cancelled_today, totals.seen) == (983, 3, 1, False)
 
 
-def test_today_begins_anew_at_the_end_of_the_servers_day() -> None:
+def test_today_is_reset_at_the_end_of_the_servers_day() -> None:
     day = today([]) | {"completed": 982}
     state = state_with(day)
     tomorrow = dt.datetime.fromisoformat(day["until"])
@@ -230,7 +230,7 @@ def test_today_begins_anew_at_the_end_of_the_servers_day() -> None:
     assert state.totals(0.0).done_today == 0
 
 
-def test_counts_of_an_older_server_are_what_was_seen() -> None:
+def test_counts_of_an_older_server_are_those_of_the_received_messages() -> None:
     state = state_with(None)
     totals = state.totals(NOW.timestamp() - 3600)
     assert (totals.done_today, totals.seen) == (1, True)

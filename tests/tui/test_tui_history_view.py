@@ -120,7 +120,7 @@ def run(app: ProgressApp, test: Callable[[Pilot[int]], Awaitable[None]], size: t
         ((503, "the journal is away"), "returned HTTP 503: the journal is away"),
     ],
 )
-def test_an_error_is_shown_in_words(failure: tuple[int, str], words: str) -> None:
+def test_an_error_is_shown_as_text(failure: tuple[int, str], words: str) -> None:
     past = PastServer(past_jobs())
     past.failure = failure
     app = app_of(past)

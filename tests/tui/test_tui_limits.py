@@ -137,5 +137,5 @@ def test_a_fast_server_waits_until_its_messages_are_applied() -> None:
             links.stop()
 
 
-def test_the_screen_shows_that_jobs_are_left_out() -> None:
+def test_the_screen_shows_that_jobs_are_omitted() -> None:
     assert "some are not listed" in cut_notice(100)[0][0]

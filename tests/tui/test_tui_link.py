@@ -61,7 +61,7 @@ def test_a_server_that_is_down_at_start_is_reported_and_connected_later() -> Non
             recorder.wait_state(LinkState.CONNECTED)
 
 
-def test_of_servers_with_one_log_the_next_is_used_at_once_if_one_is_down() -> None:
+def test_the_next_server_of_a_log_is_used_at_once_if_one_is_down() -> None:
     with PlayedServer() as server, following(f"127.0.0.1:{free_port()},{server.url}", timing=NEVER_AGAIN) as (_, seen):
         seen.wait_state(LinkState.CONNECTED)
         server.wait_subscribed()

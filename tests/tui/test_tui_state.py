@@ -101,7 +101,7 @@ def test_messages_contained_in_the_snapshot_are_ignored() -> None:
     assert only_job(state).percent == 90.0
 
 
-def test_a_dismissed_job_leaves_the_list_until_its_next_message() -> None:
+def test_a_dismissed_job_is_hidden_until_its_next_message() -> None:
     state = state_of(snapshot([photo_job("job_1", "a.jpg", 3), photo_job("job_2", "b.jpg", 4)]))
     changes = state.apply([message("job_dismissed", seq=8, state="stalled", completed_at=None)], 1001.0)
     assert (ids(state.jobs), ids(state.visible), changes.order) == (["job_2"], ["job_2"], True)

@@ -85,7 +85,7 @@ def test_many_ends_are_one_notification() -> None:
 
 
 @given(st.text())
-def test_text_can_not_end_a_sequence(words: str) -> None:
+def test_text_cannot_end_a_sequence(words: str) -> None:
     for sequence in (
         title.title(words),
         title.notification("osc9", words),

@@ -73,7 +73,7 @@ def written(folder: Path) -> dict[str, str]:
 @pytest.mark.needs("7zz", "convert", "curl", "ffmpeg", "git", "ninja", "pv", "rsync", "wget", "xz", "zstd")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", [pytest.param(name, marks=NEEDS.get(name, ())) for name in PROGRAMS])
-def test_a_program_runs_as_without_us_and_is_reported(
+def test_a_program_runs_unchanged_and_is_reported(
     name: str, way: str, inputs: Path, http: str, url: str, env: dict[str, str]
 ) -> None:
     program = PROGRAMS[name]

@@ -145,7 +145,7 @@ def test_all_configuration_errors_are_reported_at_once(tmp_path: Path) -> None:
     assert [line.split()[0] for line in lines] == ["painters", "history", "queue"]
 
 
-def test_a_wrong_value_is_an_error_even_where_a_stronger_one_is_right() -> None:
+def test_a_wrong_value_is_an_error_even_if_a_valid_one_overrides_it() -> None:
     assert problems({"painters": "2"}, {"PHASELINE_PAINTERS": "x"})
 
 
@@ -228,7 +228,7 @@ def test_an_address_to_listen_on_reads_back_as_it_was_written(text: str) -> None
     assert str(parse_bind(f" {text} ")) == text
 
 
-def test_brackets_are_no_part_of_the_host() -> None:
+def test_brackets_are_not_part_of_the_host() -> None:
     assert parse_bind("[::1]:80") == Bind("::1", 80)
 
 

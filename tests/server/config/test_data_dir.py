@@ -69,7 +69,7 @@ async def test_a_data_directory_whose_parent_exists_is_made_for_its_user_only(tm
     assert mode(tmp_path / "new") == 0o700
 
 
-async def test_a_token_made_before_the_first_start_counts_for_the_server(tmp_path: Path) -> None:
+async def test_a_token_created_before_the_first_start_is_valid(tmp_path: Path) -> None:
     made = await trio.run_process(
         [*SERVER, "token", "create", "--scope", "read"],
         cwd=tmp_path,

@@ -36,7 +36,7 @@ def kinds(answer: dict[str, Any]) -> list[str]:
     return [message["type"] for message in answer["messages"]]
 
 
-async def test_a_poll_returns_what_came_since_the_last_one(tmp_path: Path) -> None:
+async def test_a_poll_returns_all_messages_since_the_last_one(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         await report(client, "start", job_id="before")
         one = await shake(client)
@@ -153,7 +153,7 @@ async def test_the_error_for_an_unknown_client_names_the_handshake(tmp_path: Pat
             assert "POST /ws/handshake" in answer.json()["error"]
 
 
-async def test_bad_queries_name_what_is_allowed(tmp_path: Path) -> None:
+async def test_errors_for_bad_queries_name_the_allowed_values(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         one = await shake(client)
         for query in ({"ack": "-1"}, {"ack": "x"}, {"wait": "soon"}, {"wait": "-1"}, {"wait": "nan"}):

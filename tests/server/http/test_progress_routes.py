@@ -94,7 +94,7 @@ async def test_a_rejected_report_gets_the_reason(
         assert words in answer.json()["error"]
 
 
-async def test_lightrooms_own_stages_are_extra_phases_and_end_markers_end_nothing(tmp_path: Path) -> None:
+async def test_lightrooms_own_stages_are_extra_phases_and_end_markers_end_no_job(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         await post(client, "start", job_id="a")
         for stage in ("preparation", "importing", "finalizing", "completed"):

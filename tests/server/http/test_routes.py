@@ -74,7 +74,7 @@ async def test_preview_shows_hostile_titles_as_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_preview_ignores_files_that_are_no_pictures(tmp_path: Path) -> None:
+async def test_preview_ignores_files_that_are_not_pictures(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
         folder = tmp_path / "output/simple/annotated"

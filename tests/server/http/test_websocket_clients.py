@@ -103,7 +103,7 @@ async def test_an_array_is_as_many_messages_each_with_its_own_answer(tmp_path: P
         await worker.hear("pong")
 
 
-async def test_each_report_of_an_array_is_answered_in_a_frame_of_its_own(tmp_path: Path) -> None:
+async def test_each_report_of_an_array_is_answered_in_a_separate_frame(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as worker:
         await worker.say("register", client_type="worker", acks=True)
         await worker.hear("registration_confirmed")

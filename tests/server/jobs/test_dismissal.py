@@ -37,7 +37,7 @@ async def failed_today(tracker: Tracker) -> int:
     return int(today["failed"])
 
 
-async def test_a_dismissed_job_leaves_lists_until_its_next_report(make_tracker: MakeTracker) -> None:
+async def test_a_dismissed_job_is_hidden_from_lists_until_its_next_report(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
     await stalled(tracker)
     await tracker.dismiss(JobDismissed(job_id="a"))
@@ -75,7 +75,9 @@ async def test_a_dismissal_that_is_sent_twice_is_recorded_once(make_tracker: Mak
         await tracker.dismiss(JobDismissed(job_id="b", producer="view", producer_seq=1))
 
 
-async def test_a_failed_run_that_was_dismissed_ends_once_and_is_no_failure_of_today(make_tracker: MakeTracker) -> None:
+async def test_a_dismissed_failed_run_ends_once_and_is_not_counted_as_a_failure_of_today(
+    make_tracker: MakeTracker,
+) -> None:
     tracker = await make_tracker()
     for job_id in "ab":
         await tracker.report(JobStarted(job_id=job_id))
@@ -89,7 +91,7 @@ async def test_a_failed_run_that_was_dismissed_ends_once_and_is_no_failure_of_to
     assert (await failed_today(tracker), await shown_in(tracker)) == (1, ["a", "b"])
 
 
-async def test_a_job_that_left_memory_is_dismissed_on_disk_and_stays_away(make_tracker: MakeTracker) -> None:
+async def test_a_job_outside_memory_is_dismissed_on_disk_and_stays_dismissed(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
     await tracker.report(JobStarted(job_id="a"))
     await tracker.report(JobFailed(job_id="a"))
@@ -119,7 +121,7 @@ async def test_dismissed_jobs_stay_dismissed_after_a_restart(tmp_path: Path) -> 
         assert list((await client.get("/progress/active")).json()["active_jobs"]) == ["a"]
 
 
-async def test_the_watchdog_leaves_dismissed_jobs_alone(make_tracker: MakeTracker) -> None:
+async def test_the_watchdog_ignores_dismissed_jobs(make_tracker: MakeTracker) -> None:
     clock = HandClock()
     tracker = await make_tracker(clock)
     watchdog = Watchdog(tracker, Habits(), PATIENCE)

@@ -141,7 +141,7 @@ async def test_an_invalid_load_is_rejected(tmp_path: Path, change: dict[str, Any
         assert (await hosts(client)).keys() == {"atlas"}
 
 
-async def test_a_load_is_published_to_those_who_subscribe_to_hosts_only(tmp_path: Path) -> None:
+async def test_a_load_is_only_published_to_subscribers_of_hosts(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         url = f"ws://127.0.0.1:{client.base_url.port}/ws"
         async with open_websocket_url(url) as old, open_websocket_url(url) as new:

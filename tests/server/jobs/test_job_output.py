@@ -146,7 +146,7 @@ async def test_the_last_200_lines_are_kept(tmp_path: Path) -> None:
         assert (len(lines), lines[0], lines[-1]) == (200, "102", "half")
 
 
-async def test_stored_output_is_bounded_as_that_in_memory_and_waits_for_room_on_the_disk(
+async def test_stored_output_has_the_limit_of_memory_and_waits_for_free_disk_space(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store, outputs = MemoryStore(), Outputs(most_bytes=3000)

@@ -69,7 +69,7 @@ async def test_after_a_report_only_its_job_is_encoded_again(make_tracker: MakeTr
     assert (before.position.seq, after.position.seq) == (5, 6)
 
 
-async def test_a_state_is_made_anew_after_a_second_at_the_same_position(make_tracker: MakeTracker) -> None:
+async def test_a_state_is_built_again_after_a_second_at_the_same_position(make_tracker: MakeTracker) -> None:
     clock = HandClock()
     tracker = await make_tracker(clock)
     await tracker.report(JobStarted(job_id="a"))

@@ -83,7 +83,7 @@ def counts(today: Today, now: Moment) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin"], indirect=True)
-def test_counts_begin_anew_at_midnight(zone: str) -> None:
+def test_counts_are_reset_at_midnight(zone: str) -> None:
     clock = HandClock()
     clock.wall_ns = ns("2026-10-25T21:00:00Z")  # a day of 25 hours, two hours before its end
     today = Today(clock(), {"completed": 7, "failed": 2})
@@ -130,7 +130,7 @@ async def test_the_day_so_far_is_counted_from_the_log_at_a_start(tmp_path: Path)
         assert day_of(time.time_ns()).since_ns == ns(line["today"]["since"])
 
 
-async def test_a_token_with_a_prefix_is_not_shown_the_counts_of_all_jobs(tmp_path: Path) -> None:
+async def test_a_token_with_a_prefix_does_not_receive_the_counts_of_all_jobs(tmp_path: Path) -> None:
     tokens = make_tokens(tmp_path)
     async with serving(tmp_path) as client:
         for caller, known in (("read", True), ("read:shot-", False)):

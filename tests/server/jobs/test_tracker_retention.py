@@ -53,7 +53,7 @@ async def test_a_rejected_start_evicts_no_job(make_tracker: MakeTracker) -> None
     assert ids(tracker) == ["a"]
 
 
-async def test_a_job_that_is_started_again_needs_no_room(make_tracker: MakeTracker) -> None:
+async def test_a_restarted_job_evicts_no_other(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker(max_jobs=2)
     await run_job(tracker, "a")
     await run_job(tracker, "b")

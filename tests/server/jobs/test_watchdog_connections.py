@@ -89,7 +89,7 @@ async def test_the_jobs_of_a_closed_connection_stall_only_after_their_usual_sile
         assert box.reasons("job_stalled") == [("a", "silent")]
 
 
-async def test_a_job_goes_on_while_any_of_its_workers_is_connected(tmp_path: Path) -> None:
+async def test_a_job_stays_active_while_any_of_its_workers_is_connected(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         parent = await box.connect(START, producer="parent")
         child = await box.connect(HALF, producer="child", client="c2")

@@ -75,7 +75,7 @@ async def test_a_job_that_is_overdue_raises_the_bands_of_others(tmp_path: Path) 
         assert await high("third") == usual
 
 
-def test_scores_of_an_earlier_version_are_read_without_what_they_lack() -> None:
+def test_scores_of_an_earlier_version_are_read_without_the_missing_fields() -> None:
     scores = Scores()
     scores.decode(("w", "s"), msgspec.msgpack.encode([[0.1, 0.8, 0.2]]))
     [score] = scores.table()
@@ -136,7 +136,7 @@ async def test_relearned_state_is_saved_at_once(tmp_path: Path, monkeypatch: pyt
         nursery.cancel_scope.cancel()
 
 
-async def test_of_many_runs_the_latest_are_learned_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_the_latest_of_many_runs_are_relearned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phaseline_server.learning.learner._MOST_ANEW", 3)
     clock = HandClock()
     async with learner(tmp_path, clock) as (tracker, _):
@@ -157,7 +157,7 @@ async def test_of_many_runs_the_latest_are_learned_anew(tmp_path: Path, monkeypa
     ],
     ids=["damaged", "missing"],
 )
-async def test_a_state_that_is_damaged_or_missing_is_learned_anew(tmp_path: Path, harm: str) -> None:
+async def test_a_damaged_or_missing_state_is_relearned(tmp_path: Path, harm: str) -> None:
     clock = HandClock()
     async with learner(tmp_path, clock) as (tracker, learning):
         for number in range(5):

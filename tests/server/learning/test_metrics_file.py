@@ -129,7 +129,7 @@ def test_a_corrupt_file_is_set_aside_with_a_warning(tmp_path: Path, content: byt
     assert entry["reason"]
 
 
-def test_a_corrupt_file_that_can_not_be_set_aside_is_an_error(
+def test_a_corrupt_file_that_cannot_be_renamed_is_an_error(
     tmp_path: Path, make_unwritable: Callable[[Path], None]
 ) -> None:
     file = written(tmp_path, b"{")
@@ -158,7 +158,7 @@ def test_readers_see_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     assert names(file.path.parent) == [file.path.name]
 
 
-def test_a_save_that_is_cut_off_leaves_the_old_file(tmp_path: Path) -> None:
+def test_an_interrupted_save_keeps_the_old_file(tmp_path: Path) -> None:
     file = written(tmp_path, SEED)
     many = Statistics({("dalle", f"phase {number}"): Average(1, 1) for number in range(1000)})
     with files_at_most(4096), pytest.raises(DiskFull, match="free disk space"):
@@ -167,7 +167,7 @@ def test_a_save_that_is_cut_off_leaves_the_old_file(tmp_path: Path) -> None:
     assert names(file.path.parent) == [file.path.name]
 
 
-def test_a_full_disk_leaves_the_old_file_and_takes_the_new_one_once_there_is_room(small_disk: Path) -> None:
+def test_a_full_disk_keeps_the_old_file_until_space_is_freed(small_disk: Path) -> None:
     file = written(small_disk, SEED)
     filler = fill(small_disk)
     with pytest.raises(DiskFull, match=os.strerror(errno.ENOSPC)):
@@ -178,7 +178,7 @@ def test_a_full_disk_leaves_the_old_file_and_takes_the_new_one_once_there_is_roo
     assert reported(file.load()) == ({}, 0, 0)
 
 
-def test_a_data_directory_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
+def test_a_deleted_data_directory_is_not_created_again(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     with pytest.raises(DataDirError, match="does not exist"):
         MetricsFile(gone).save(known())

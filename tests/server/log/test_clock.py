@@ -66,7 +66,7 @@ async def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return made
 
 
-async def test_a_jump_of_the_wall_clock_lets_nothing_leave(machine: Machine) -> None:
+async def test_a_jump_of_the_wall_clock_removes_nothing(machine: Machine) -> None:
     for jump_days in (0, 10, -20, 10_000):
         machine.pass_time(0.01, jump_days=jump_days)
         await machine.commit()
@@ -80,7 +80,7 @@ async def test_a_jump_of_the_wall_clock_lets_nothing_leave(machine: Machine) -> 
 
 
 @pytest.mark.parametrize("boot", ["first", "second"])
-async def test_one_start_in_the_year_2000_lets_nothing_leave(machine: Machine, boot: str) -> None:
+async def test_one_start_in_the_year_2000_removes_nothing(machine: Machine, boot: str) -> None:
     await machine.commit()
     machine.now = Moment(IN_2000, machine.now.mono_ns)
     await machine.restart(boot)
@@ -94,7 +94,7 @@ async def test_one_start_in_the_year_2000_lets_nothing_leave(machine: Machine, b
     await machine.store.close()
 
 
-async def test_a_first_start_in_the_year_2000_lets_nothing_leave_once_the_clock_is_set(machine: Machine) -> None:
+async def test_a_first_start_in_the_year_2000_removes_nothing_once_the_clock_is_set(machine: Machine) -> None:
     machine.now = Moment(IN_2000, 0)
     await machine.commit()
     machine.now = Moment(IN_2026, DAY_NS)
@@ -114,7 +114,7 @@ async def test_time_without_a_server_counts_while_the_machine_is_up(machine: Mac
     await machine.store.close()
 
 
-async def test_a_machine_that_was_off_for_long_lets_its_jobs_leave_later(machine: Machine) -> None:
+async def test_a_machine_that_was_off_for_long_removes_its_jobs_later(machine: Machine) -> None:
     await machine.commit()
     await machine.left()
     machine.now = Moment(IN_2026 + 30 * DAY_NS, 0)
@@ -126,7 +126,7 @@ async def test_a_machine_that_was_off_for_long_lets_its_jobs_leave_later(machine
     await machine.store.close()
 
 
-async def test_a_clock_beyond_the_year_2262_is_no_failure(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_clock_beyond_the_year_2262_is_not_a_failure(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time_ns", lambda: 2**63)
     machine.now = now()
     await machine.commit()

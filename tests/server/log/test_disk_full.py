@@ -99,7 +99,7 @@ async def test_a_painter_reports_a_full_disk(small_disk: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_server_reports_a_full_disk_and_starts_once_there_is_room(small_disk: Path) -> None:
+async def test_a_server_reports_a_full_disk_and_starts_once_space_is_freed(small_disk: Path) -> None:
     async with studio(small_disk, GOOD) as (client, _):
         await made(client, PATH)
     filler = fill(small_disk)

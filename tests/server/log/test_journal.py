@@ -121,7 +121,7 @@ def test_what_was_committed_before_a_crash_is_there_after_it(tmp_path: Path, ope
         assert again.events(0, 1000) == journal.events(0, 1000)
 
 
-def test_a_torn_end_of_the_wal_costs_only_what_was_never_acknowledged(tmp_path: Path, open_journal: Open) -> None:
+def test_a_torn_end_of_the_wal_only_loses_unacknowledged_data(tmp_path: Path, open_journal: Open) -> None:
     journal = open_journal()
     journal.commit(batch(1, 10))
     acknowledged = (tmp_path / f"{NAME}-wal").stat().st_size
@@ -163,7 +163,7 @@ def filled(data_dir: Path, *, in_wal: bool = False) -> Path:
 
 
 @pytest.mark.parametrize("in_wal", [False, True], ids=["after a stop", "after a crash"])
-def test_a_newer_version_is_refused(tmp_path: Path, in_wal: bool) -> None:
+def test_a_newer_version_is_rejected(tmp_path: Path, in_wal: bool) -> None:
     path = filled(tmp_path, in_wal=in_wal) / NAME
     spare = tmp_path / "spare"
     spare.mkdir()
@@ -203,13 +203,13 @@ def flip(path: Path, start: int, count: int) -> None:
     ],
     ids=["magic", "header", "tree", "page", "tree after a crash", "page after a crash"],
 )
-def test_a_damaged_file_is_refused(tmp_path: Path, start: int, count: int, in_wal: bool) -> None:
+def test_a_damaged_file_is_rejected(tmp_path: Path, start: int, count: int, in_wal: bool) -> None:
     path = filled(tmp_path, in_wal=in_wal) / NAME
     flip(path, start, count)
     check_refused(path.parent, "damaged", "was not changed", "restore it from a copy, or move it away")
 
 
-def test_a_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_file_is_rejected(tmp_path: Path) -> None:
     path = filled(tmp_path) / NAME
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)

@@ -55,7 +55,7 @@ def test_nothing_is_acknowledged_after_the_files_were_replaced(data_dir: Path, h
     journal.close()
 
 
-def test_a_journal_that_was_moved_away_leaves_its_successor_alone(data_dir: Path) -> None:
+def test_a_journal_that_was_moved_away_does_not_change_its_successor(data_dir: Path) -> None:
     journal = Journal.open(data_dir)
     journal.commit(batch(1, 3))
     move_away(data_dir)
@@ -83,7 +83,7 @@ def test_a_second_server_is_rejected_even_without_the_lock_file(data_dir: Path, 
     in_use.commit(batch(4, 5))
 
 
-def test_a_second_server_is_refused_under_another_path(tmp_path: Path, data_dir: Path, in_use: Journal) -> None:
+def test_a_second_server_is_rejected_under_another_path(tmp_path: Path, data_dir: Path, in_use: Journal) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / NAME).symlink_to(data_dir / NAME)

@@ -68,7 +68,7 @@ async def test_a_file_of_version_1_keeps_its_events_jobs_producers_and_averages(
 
 
 @pytest.mark.parametrize("version", OLD[1:])
-async def test_a_file_of_a_later_version_keeps_what_was_learned_as_well(tmp_path: Path, version: int) -> None:
+async def test_a_file_of_a_later_version_also_keeps_the_learned_state(tmp_path: Path, version: int) -> None:
     written(version, tmp_path)
     async with open_store(tmp_path) as store:
         assert (store.epoch, store.top, store.oldest) == (EPOCH, 21, 1)
@@ -143,7 +143,7 @@ async def test_jobs_of_an_old_file_are_found_by_name_and_their_runs_by_host(tmp_
 
 
 @pytest.mark.parametrize("version", OLD[1:])
-async def test_a_job_that_was_lost_before_the_upgrade_leaves_by_its_age(tmp_path: Path, version: int) -> None:
+async def test_a_job_lost_before_the_upgrade_is_removed_by_its_age(tmp_path: Path, version: int) -> None:
     path = written(version, tmp_path)
     async with open_store(tmp_path, Retention(age_s=DAY_NS / 1e9)) as store:
         await store.prune(Moment(WRITTEN_NS + 9 * DAY_NS, 0))
@@ -152,7 +152,7 @@ async def test_a_job_that_was_lost_before_the_upgrade_leaves_by_its_age(tmp_path
         assert rows(path, "SELECT job_id FROM jobs") == [("running",)]
 
 
-async def test_an_old_job_whose_record_can_not_be_read_stays(tmp_path: Path) -> None:
+async def test_an_old_job_with_an_unreadable_record_is_kept(tmp_path: Path) -> None:
     path = written(3, tmp_path)
     with closing(sqlite3.connect(path)) as harmed:
         harmed.execute("UPDATE jobs SET record = x'ff7b' WHERE job_id = 'silent'")

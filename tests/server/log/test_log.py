@@ -54,7 +54,7 @@ async def numbers(log: Log, seq: int) -> list[int]:
     return found
 
 
-async def test_numbers_go_on_and_the_epoch_stays_after_a_restart(open_log: OpenLog) -> None:
+async def test_numbers_continue_and_the_epoch_stays_after_a_restart(open_log: OpenLog) -> None:
     log = await open_log()
     await add(log, 3)
     before = log.top
@@ -89,7 +89,7 @@ async def test_a_long_absence_is_read_page_by_page(open_log: OpenLog) -> None:
     assert await numbers(log, 0) == list(range(1, 2 * PAGE + 8))
 
 
-async def test_a_task_that_waits_for_a_message_goes_on_once_it_is_published(open_log: OpenLog) -> None:
+async def test_a_task_that_waits_for_a_message_continues_once_it_is_published(open_log: OpenLog) -> None:
     log = await open_log()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(log.wait_published, 2)

@@ -36,7 +36,7 @@ async def commit_on(store: PostgresStore) -> None:
 
 
 @pytest.mark.slow
-async def test_each_leader_begins_a_term_and_goes_on_in_the_same_epoch(postgres: Postgres) -> None:
+async def test_each_leader_begins_a_term_and_continues_the_epoch(postgres: Postgres) -> None:
     url = postgres.new_database()
     one = await PostgresStore.lead(url, server="http://one")
     await one.commit(batch(1, 3))
@@ -114,9 +114,7 @@ async def test_a_leader_suspended_during_a_commit_is_replaced(
         await store.close()
 
 
-async def test_a_leader_whose_commit_took_long_goes_on_leading(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_leader_keeps_leading_after_a_slow_commit(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phaseline_server.log.postgres.leadership._LEASE_S", 60.0)
     url = postgres.new_database()
     store = await PostgresStore.lead(url, server="http://one")
@@ -237,7 +235,7 @@ async def test_the_documented_statements_for_a_restored_database_begin_an_epoch(
 # ---------------------------------------------------------------------------------------- refusals
 
 
-async def test_a_newer_log_is_left_as_it_is(postgres: Postgres) -> None:
+async def test_a_newer_log_is_not_changed(postgres: Postgres) -> None:
     url = postgres.new_database()
     await (await PostgresStore.lead(url)).close()
     name = url.rpartition("/")[2]

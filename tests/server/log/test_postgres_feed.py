@@ -38,7 +38,7 @@ async def test_an_update_has_the_messages_and_the_state_of_their_jobs(postgres: 
     await leader.close()
 
 
-async def test_an_end_brings_what_estimates_and_the_day_learn_from_it(postgres: Postgres) -> None:
+async def test_an_end_carries_the_data_for_estimates_and_daily_counts(postgres: Postgres) -> None:
     url = postgres.new_database()
     leader = await PostgresStore.lead(url)
     feed = await PostgresFeed.open(url)
@@ -90,7 +90,7 @@ async def test_a_follower_reads_everything_once_while_the_database_restarts(own_
     await leader.close()
 
 
-async def test_a_log_that_lost_what_was_read_or_has_a_new_epoch_is_not_followed(postgres: Postgres) -> None:
+async def test_a_log_with_lost_events_or_a_new_epoch_is_not_followed(postgres: Postgres) -> None:
     url = postgres.new_database()
     leader = await PostgresStore.lead(url)
     await leader.commit(batch(1, 3))

@@ -38,7 +38,7 @@ async def test_a_new_store_is_empty_and_has_never_learned(open_store: Open) -> N
     assert await store.outcomes(9) == Outcomes([], [])
 
 
-async def test_each_store_has_an_epoch_of_its_own_and_a_name(open_store: Open) -> None:
+async def test_each_store_has_its_own_epoch_and_a_name(open_store: Open) -> None:
     one, other = await open_store(), await open_store()
     epoch = one.epoch
     await one.commit(batch(1, 3))
@@ -76,7 +76,7 @@ async def test_a_batch_without_events_moves_no_number(open_store: Open) -> None:
     assert (store.top, store.oldest, await numbers(store)) == (3, 1, [1, 2, 3])
 
 
-async def test_the_newest_events_stay_and_older_ones_leave(open_store: Open) -> None:
+async def test_only_the_newest_events_are_kept(open_store: Open) -> None:
     store = await open_store(events=1000)
     for first in range(1, 5001, 100):
         await store.commit(batch(first, first + 99))
@@ -107,7 +107,7 @@ async def test_a_commit_is_not_cancelled(open_store: Open) -> None:
     assert (store.top, await numbers(store)) == (3, [1, 2, 3])
 
 
-async def test_a_job_is_as_its_latest_batch_left_it(open_store: Open) -> None:
+async def test_the_latest_batch_of_a_job_is_stored(open_store: Open) -> None:
     store = await open_store()
     await store.commit(batch(1, 2, jobs=[job_row("a", 1), job_row("b", 2)]))
     await store.commit(batch(3, 4, jobs=[job_row("a", 4, ended_ns=9)]))
@@ -128,7 +128,7 @@ async def test_active_jobs_are_loaded_before_those_that_ended_last(open_store: O
     ]
 
 
-async def test_ended_jobs_leave_by_age_and_count_and_active_ones_stay(open_store: Open) -> None:
+async def test_ended_jobs_are_removed_by_age_and_count_and_active_jobs_stay(open_store: Open) -> None:
     store = await open_store(jobs=3, age_s=100e-9)
     for number in range(1, 8):
         ended = job_row(f"job{number}-", number, ended_ns=number)
@@ -141,14 +141,14 @@ async def test_ended_jobs_leave_by_age_and_count_and_active_ones_stay(open_store
     assert left == [["job5-5", "job6-6", "job7-7", "active8"], ["job6-6", "job7-7", "active8"], ["active8"]]
 
 
-async def test_no_ended_job_stays_where_none_may(open_store: Open) -> None:
+async def test_with_a_limit_of_zero_no_ended_job_is_kept(open_store: Open) -> None:
     store = await open_store(jobs=0)
     await store.commit(batch(1, 2, jobs=[job_row("a", 1, ended_ns=5), job_row("b", 2)]))
     await prune_all(store, 6)
     assert await names(store) == ["b2"]
 
 
-async def test_lost_jobs_leave_by_age(open_store: Open) -> None:
+async def test_lost_jobs_are_removed_by_age(open_store: Open) -> None:
     store = await open_store(jobs=1, age_s=100e-9)
     await store.commit(batch(1, 1, at_ns=19, jobs=[job_row("long", 1, lost_ns=19)]))
     await store.commit(batch(2, 3, at_ns=20, jobs=[job_row("lately", 2, lost_ns=20), job_row("silent", 3)]))
@@ -156,7 +156,7 @@ async def test_lost_jobs_leave_by_age(open_store: Open) -> None:
     assert await names(store) == ["lately2", "silent3"]
 
 
-async def test_many_jobs_that_are_too_old_leave_in_the_end(open_store: Open) -> None:
+async def test_many_expired_jobs_are_all_removed(open_store: Open) -> None:
     store = await open_store(age_s=100e-9)
     rows = [job_row(f"ended{seq}-", seq, ended_ns=seq) for seq in range(1, 2501)]
     rows += [job_row(f"lost{seq}-", seq, lost_ns=seq) for seq in range(2501, 5001)]

@@ -23,7 +23,7 @@ async def test_all_that_was_committed_is_there_when_it_is_opened_again(open_at: 
     await store.close()
 
 
-async def test_what_left_stays_away_when_it_is_opened_again(open_at: OpenStore, tmp_path: Path) -> None:
+async def test_removed_data_does_not_return_after_reopening(open_at: OpenStore, tmp_path: Path) -> None:
     store = await open_at(tmp_path, Retention(age_s=100e-9))
     await store.commit(batch(1, 2500, at_ns=1))
     await store.commit(batch(2501, 2510, at_ns=500))

@@ -38,7 +38,7 @@ def test_the_lag_of_a_copy_that_is_behind_counts_from_when_it_was_complete() -> 
     assert age.lag_s == 0
 
 
-def test_the_clock_of_the_jobs_stops_while_the_source_is_away() -> None:
+def test_the_clock_of_the_jobs_stops_while_the_source_is_down() -> None:
     clock = Clock()
     age = Age(clock, None)
     age.note(clock(), complete=True)
@@ -55,7 +55,7 @@ def test_the_clock_of_the_jobs_stops_while_the_source_is_away() -> None:
     assert (age.clock(), age.lag_s, age.away) == (clock(), 0, False)
 
 
-def test_after_a_restart_the_age_goes_on() -> None:
+def test_the_age_continues_after_a_restart() -> None:
     clock = Clock()
     complete_ns = clock().wall_ns - 300 * SECOND
     age = Age(clock, complete_ns)

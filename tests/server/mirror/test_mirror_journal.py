@@ -51,7 +51,7 @@ def test_another_copy_replaces_the_first_one_completely(tmp_path: Path) -> None:
     copy.close()
 
 
-def test_a_copy_that_can_not_be_stored_leaves_the_first_one(tmp_path: Path) -> None:
+def test_a_copy_that_cannot_be_stored_does_not_replace_the_first_one(tmp_path: Path) -> None:
     copy = MirrorJournal.open(tmp_path, Retention())
     copy.replace(start("one", 0, row("a", 1)), 1)
     run = RunRow(4, 5, "z", "w", "s", "completed", "p", 7, None)
@@ -65,7 +65,7 @@ def test_a_copy_that_can_not_be_stored_leaves_the_first_one(tmp_path: Path) -> N
     copy.close()
 
 
-async def test_a_copy_leaves_the_servers_own_journal_alone(tmp_path: Path) -> None:
+async def test_a_copy_does_not_change_the_servers_own_journal(tmp_path: Path) -> None:
     own = await SqliteStore.open(tmp_path)
     await own.commit(batch(1, 3))
     copy = MirrorJournal.open(tmp_path, Retention())

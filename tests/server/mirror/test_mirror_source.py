@@ -71,7 +71,7 @@ async def test_a_token_must_allow_reading_everything(tmp_path: Path) -> None:
             assert isinstance(update, LogUpdate)
 
 
-async def test_what_is_no_server_of_ours_is_named() -> None:
+async def test_the_error_names_a_source_that_is_not_a_phaseline_server() -> None:
     async def answer(stream: trio.SocketStream) -> None:
         await stream.receive_some()
         await stream.send_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnope")
@@ -102,7 +102,7 @@ async def test_an_untrusted_certificate_is_named(tmp_path: Path) -> None:
     assert "SSL_CERT_FILE" in text
 
 
-async def test_a_source_sends_what_follows_a_position_or_begins_anew(tmp_path: Path) -> None:
+async def test_a_source_sends_the_messages_after_a_position_or_a_new_copy(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for number in range(3):
             await client.post("/progress/start", json={"job_id": f"job-{number}"})

@@ -216,7 +216,7 @@ async def test_an_existing_picture_is_never_made_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_cache_hit_whose_picture_is_gone_is_made_anew_by_retry(tmp_path: Path) -> None:
+async def test_retry_makes_a_missing_picture_of_a_cache_hit_again(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, PATH)
     forget_jobs(tmp_path)
@@ -244,7 +244,7 @@ async def test_a_cache_hit_is_one_job_for_all_clients(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_picture_of_a_series_that_is_gone_is_still_there(tmp_path: Path) -> None:
+async def test_a_picture_of_a_deleted_series_is_still_served(tmp_path: Path) -> None:
     series_file(tmp_path, "mine", "{}")
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/mine/0x1")
@@ -257,7 +257,7 @@ async def test_a_picture_of_a_series_that_is_gone_is_still_there(tmp_path: Path)
 
 
 @pytest.mark.slow
-async def test_a_stored_dress_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
+async def test_a_damaged_stored_dress_is_created_again(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         run = await made(client, PATH)
     (tmp_path / "output" / "simple" / "selector" / "0xabc.json").write_text("{")
@@ -309,7 +309,7 @@ async def test_other_requests_get_the_snapshot(tmp_path: Path) -> None:
         assert as_json.json()["done"] is True
 
 
-async def test_another_format_is_refused(tmp_path: Path) -> None:
+async def test_an_unknown_format_is_rejected(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         error = await ask(client, f"{PATH}?format=gif", 422)
         assert error["code"] == "INVALID_FIELD"

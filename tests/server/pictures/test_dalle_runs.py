@@ -103,7 +103,7 @@ def check_files(data_dir: Path, snapshot: Snapshot) -> None:
 
 
 @pytest.mark.slow
-async def test_a_painted_picture_that_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
+async def test_a_rejected_painted_picture_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "tiny.json").write_text('{"detail": 1}')
     async with serving(tmp_path, picture_size="64x64", max_picture_bytes=1024) as client:
@@ -204,7 +204,7 @@ async def test_an_invalid_picture_fails_its_phase_with_the_reason(tmp_path: Path
         assert (await client.get("/dalle/simple/0x1?format=png")).status_code == 404
 
 
-def test_what_a_killed_server_has_left_unfinished_is_removed_at_the_start(tmp_path: Path) -> None:
+def test_unfinished_files_of_a_killed_server_are_removed_at_the_start(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
     (storage.scratch.folder / "half.part").write_bytes(b"half")
     storage.scratch.clear()

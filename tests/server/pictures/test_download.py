@@ -162,7 +162,7 @@ async def test_at_most_the_limit_and_one_chunk_of_a_huge_picture_is_read(says_so
     assert server.sent < 50_000_000
 
 
-async def test_cancellation_within_a_body_leaves_nothing_behind(client: httpx.AsyncClient) -> None:
+async def test_cancellation_within_a_body_leaves_no_file(client: httpx.AsyncClient) -> None:
     with trio.CancelScope() as scope:
 
         async def cancel(_percent: float) -> None:

@@ -101,7 +101,7 @@ async def test_an_allowed_host_may_be_private() -> None:
         assert await download(f"{server.url}/1.png", "127.0.0.1") == b"picture"
 
 
-async def test_a_redirect_into_the_own_network_is_refused() -> None:
+async def test_a_redirect_to_a_local_address_is_rejected() -> None:
     async with misbehaving(answer(b"secret")) as inside:
         async with misbehaving(redirect(f"http://localhost:{inside.port}/admin")) as server:
             text = await problem(server.url, "127.0.0.1")
@@ -109,7 +109,7 @@ async def test_a_redirect_into_the_own_network_is_refused() -> None:
     assert f"cannot fetch {server.url}: localhost (" in text
 
 
-async def test_a_name_that_changes_its_address_is_refused(
+async def test_a_name_that_changes_its_address_is_rejected(
     names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer that was checked is the one that is connected to; the next one may differ."""
@@ -134,7 +134,7 @@ async def test_a_name_without_addresses_is_an_error(names: dict[str, list[str]])
     assert "could not connect (Name or service not known)" in await problem("http://missing.example/")
 
 
-async def test_a_proxy_of_the_environment_is_used_and_private_addresses_are_refused_all_the_same(
+async def test_an_environment_proxy_is_used_and_private_addresses_are_still_rejected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with misbehaving(answer(b"picture")) as proxy:

@@ -37,7 +37,7 @@ async def test_a_thumbnail_is_small_and_is_sent_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_file_that_is_no_picture_has_no_thumbnail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_that_is_not_a_picture_has_no_thumbnail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thumbnails, "_MOST_PIXELS", 10_000)
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")

@@ -133,7 +133,7 @@ async def test_a_report_to_a_follower_is_on_the_leader_and_visible_on_both(postg
         assert await other.events() == await one.events()
 
 
-async def test_a_client_resumes_at_a_follower_that_lacks_what_it_has_seen(postgres: Postgres, tmp_path: Path) -> None:
+async def test_a_client_resumes_at_a_follower_that_is_behind_its_position(postgres: Postgres, tmp_path: Path) -> None:
     async with leader_and_follower(postgres, tmp_path) as (one, other):
         epoch = (await other.get("/ws/status"))["position"]["epoch"]
 
@@ -234,7 +234,7 @@ async def test_no_report_is_recorded_after_one_of_its_producer_was_rejected(post
 
 
 @pytest.mark.slow
-async def test_without_a_leader_reports_are_rejected_and_reads_go_on(postgres: Postgres, tmp_path: Path) -> None:
+async def test_without_a_leader_reports_are_rejected_and_reads_are_served(postgres: Postgres, tmp_path: Path) -> None:
     async with leader_and_follower(postgres, tmp_path) as (one, other):
         os.kill(one.server.process.pid, signal.SIGSTOP)
         try:

@@ -88,7 +88,7 @@ def test_what_libraries_log_has_the_same_form(restored: None, capfd: pytest.Capt
         f"headers: [(b'authorization', b'Bearer {CANARY}')]",
     ],
 )
-def test_secrets_are_left_out(restored: None, capfd: pytest.CaptureFixture[str], text: str) -> None:
+def test_secrets_are_not_logged(restored: None, capfd: pytest.CaptureFixture[str], text: str) -> None:
     configure_logs("json", "debug")
     structlog.get_logger("new").warning(text, quoted=text, raw=text.encode(), deep={"a": [text]})
     [line] = entries(capfd)

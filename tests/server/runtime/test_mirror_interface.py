@@ -24,7 +24,7 @@ from tests.support.tokens import make_tokens, shown
 PHASELINE = [sys.executable, "-c", "from phaseline_cli.program import main; main()"]
 
 
-async def test_a_mirror_rejects_what_only_its_source_can_do(tmp_path: Path) -> None:
+async def test_a_mirror_rejects_requests_that_only_its_source_can_serve(tmp_path: Path) -> None:
     async with crashing(folder(tmp_path, "source")) as source:
         await some_jobs(source)
         async with mirror_of(source.server.url, folder(tmp_path, "mirror")) as mirror:

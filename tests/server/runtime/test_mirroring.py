@@ -93,7 +93,7 @@ async def until_away(mirror: Crashing) -> dict[str, Any]:
     return await mirror.job("a")
 
 
-async def test_a_source_with_another_log_is_copied_anew(tmp_path: Path) -> None:
+async def test_a_source_with_another_log_is_copied_again(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     bind = ("--bind", address)
     async with crashing(folder(tmp_path, "one"), *bind) as source:
@@ -112,7 +112,7 @@ async def test_a_source_with_another_log_is_copied_anew(tmp_path: Path) -> None:
                 assert answer["recovered"] is False
 
 
-async def test_a_mirror_that_lacks_more_than_its_source_stores_is_copied_anew(tmp_path: Path) -> None:
+async def test_a_mirror_that_lacks_more_than_its_source_stores_is_copied_again(tmp_path: Path) -> None:
     copy = folder(tmp_path, "mirror")
     async with crashing(folder(tmp_path, "source"), "--keep-events", "300") as source:
         await source.report("start", "a")

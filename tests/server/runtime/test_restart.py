@@ -121,7 +121,7 @@ async def test_statistics_journal_and_metrics_file_agree_after_a_restart(tmp_pat
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"version": "v1", "phaseAver', b"\0" * 300], ids=["empty", "torn", "zeros"])
-async def test_a_torn_metrics_file_is_set_aside_and_written_anew_from_the_journal(tmp_path: Path, torn: bytes) -> None:
+async def test_a_torn_metrics_file_is_renamed_and_rebuilt_from_the_journal(tmp_path: Path, torn: bytes) -> None:
     path = tmp_path / "metrics" / "progress_phase_stats.json"
     async with crashing(tmp_path) as box:
         await work_through(box, "a", "importing")

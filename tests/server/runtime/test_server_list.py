@@ -65,7 +65,7 @@ async def test_a_server_with_its_own_log_lists_itself(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.needs("postgres")
-async def test_servers_list_one_another_and_one_that_is_gone_is_away(postgres: Postgres, tmp_path: Path) -> None:
+async def test_servers_list_one_another_and_show_a_lost_one_as_away(postgres: Postgres, tmp_path: Path) -> None:
     async with leader_and_follower(postgres, tmp_path) as (one, other):
         first, second = one.server.url, other.server.url
         for box in (one, other):

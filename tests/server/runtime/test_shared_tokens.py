@@ -189,7 +189,7 @@ async def test_a_link_is_valid_at_every_server_and_survives_a_failover(postgres:
 
 
 @pytest.mark.slow
-async def test_a_server_without_its_log_gives_nobody_access_and_keeps_the_tokens_that_it_knows(tmp_path: Path) -> None:
+async def test_a_server_without_its_log_grants_no_access_and_keeps_its_known_tokens(tmp_path: Path) -> None:
     with postgres_server() as postgres:
         url = postgres.new_database()
         admin = await created(url)

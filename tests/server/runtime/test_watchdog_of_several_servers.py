@@ -17,7 +17,9 @@ STALL_AFTER = "1"
 PATIENCE_S = 10.0  # ten times that, for a phase whose usual silence is not known
 
 
-async def test_the_leader_alone_judges_and_a_new_leader_counts_silence_anew(postgres: Postgres, tmp_path: Path) -> None:
+async def test_only_the_leader_judges_silence_and_a_new_leader_counts_it_from_zero(
+    postgres: Postgres, tmp_path: Path
+) -> None:
     url = postgres.new_database()
     async with (
         crashing(folder(tmp_path, "one"), "--log", url) as one,
