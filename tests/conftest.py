@@ -31,13 +31,13 @@ settings.register_profile(
     "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("ci" if IN_CI else "local")
-# `make test` has a fifth of the examples; tests with a number of their own scale it (tests.support.examples).
+# `make test` has a fifth of the examples; tests with their own number scale it (tests.support.examples).
 settings.register_profile("quick", settings.get_profile("ci" if IN_CI else "local"), max_examples=20)
 
 
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test a state folder of its own, as a reporter would deliver what one of another test left."""
+    """Give each test its own state folder, because a reporter would deliver the reports that another test left."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / f"state-{next(_numbers)}"))
 
 
@@ -122,5 +122,5 @@ def report_coverage(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("coverage")
     for root in ("core", "cli", "server", "tui"):
         share = measured.report(include=[f"{root}/*"], file=io.StringIO())
-        if share:  # else none of its tests was chosen
+        if share:  # otherwise none of its tests was selected
             terminalreporter.line(f"{root:<8}{share:5.1f} %")

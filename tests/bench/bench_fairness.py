@@ -1,6 +1,6 @@
 """Fairness: latency of other clients while one client makes heavy requests, and the server's cost.
 
-Each case attacks the installed server, in a process of its own, while a bystander measures `/health` and the
+Each case attacks the installed server, in a separate process, while a bystander measures `/health` and the
 acknowledgement of a report every 20 ms. The row `idle` is the same bystander alone: on a busy machine, compare with it.
 """
 
@@ -130,7 +130,7 @@ def beside_subscribers(directory: Path, size: float) -> None:
 
 @contextmanager
 def receiving(port: int, count: int) -> Iterator[IO[str]]:
-    """Subscribe many clients in a process of their own, which writes a line once all have received the end of a job."""
+    """Subscribe many clients in a separate process, which writes a line once all have received the end of a job."""
     command = [sys.executable, "-m", "tests.bench.probe", str(port), str(count)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()) as load:
         assert load.stdin is not None
@@ -156,7 +156,7 @@ def events(directory: Path, size: float) -> None:
 def pages(directory: Path, size: float) -> None:
     """Pages and snapshots with many active jobs, and subscribers after a restart."""
     count = round(9000 * size)
-    # Nobody reads the server's log here, so it must not grow by a line for each stalled job.
+    # The server's log is not read here, so it must not grow by a line for each stalled job.
     flags = ("--max-jobs", "20000", "--stall-after", "3600")
     with serving(directory, *flags) as server:
         start_jobs(server, [f"job_{number}" for number in range(count)])

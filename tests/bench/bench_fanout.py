@@ -139,7 +139,7 @@ def peer(name: str, directory: Path) -> Iterator[tuple[Program, int] | None]:
     """Run a server; None if it is not there."""
     command = [*SERVERS, name]
     options: dict[str, Any] = {}
-    port = 0  # what the program says
+    port = 0  # what the program prints
     if name == "ws":
         install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "ws"]
         if (

@@ -1,6 +1,6 @@
 """The journal's speed: durable ingest with acknowledgements, replay, restart, memory over a churn, cost by size.
 
-The server is a process of its own, whose processor time is that of all its threads; the load comes from this one, whose
+The server is a separate process, whose processor time is that of all its threads; the load comes from this one, whose
 share of a core is printed. All frames are made before the clock starts.
 """
 

@@ -2,7 +2,7 @@
 
     python -m tests.bench.bench_painter [pictures] [detail]
 
-A task sleeps 5 ms at a time and notes by how much it woke too late: first with nothing else to do, then while four
+A task sleeps 5 ms at a time and records by how much it woke too late: first with nothing else to do, then while four
 pictures at a time are painted.
 """
 

@@ -158,7 +158,7 @@ def run_night(boxes: list[Box], name: str, jobs: int, *, scale: float = 1.0, kil
             kill = False
             boxes[0].kill_runner("encode")
             boxes[0].kill()
-            time.sleep(1.0)  # the time in which the server is away
+            time.sleep(1.0)  # the time in which the server is down
             boxes[0].start()
         for box in boxes:
             now = time.time()
@@ -182,7 +182,7 @@ def check(boxes: list[Box], nights: Iterable[Night], runs: Path) -> None:
     ended = {job["job_id"]: job["state"] for queue, at in QUEUES for job in boxes[at].jobs(queue)}
     assert ended == dict.fromkeys(ids, "completed"), Counter(ended.values())
     for box in boxes:
-        box.run("run", "--", "true")  # delivers what was kept if the last job ended while the server was away
+        box.run("run", "--", "true")  # delivers the stored reports if the last job ended while the server was down
     until(lambda: _known(boxes).items() >= ended.items(), "the servers do not have all ends")
 
 

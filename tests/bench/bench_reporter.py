@@ -81,7 +81,7 @@ def line(name: str, value: float, unit: str, target: str = "") -> None:
 
 
 def best(rounds: dict[str, Callable[[], float]]) -> dict[str, float]:
-    """Return the least that each of some measurements gave, taken in turn."""
+    """Return the minimum of each of some measurements, made in turn."""
     found = [{name: measure() for name, measure in rounds.items()} for _ in range(ROUNDS)]
     return {name: min(values[name] for values in found) for name in rounds}
 
@@ -152,7 +152,7 @@ def time_costs(url: str) -> None:
 
 
 def time_delivery(url: str) -> None:
-    """Measure how fast reports are taken in and delivered, acknowledged one by one."""
+    """Measure how fast reports are recorded and delivered, acknowledged one by one."""
     with Reporter(url, flush_timeout=60, spool=2 * EVENTS) as reporter:
         reporter.report(JobStarted(job_id="bench delivery"))
         assert reporter.flush()
@@ -166,7 +166,7 @@ def time_delivery(url: str) -> None:
 
 
 def run(code: str, *arguments: str, prefix: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:
-    """Run code in a process of its own."""
+    """Run code in a separate process."""
     command = [*prefix, sys.executable, "-c", code, *arguments]
     return subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
 

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="three rounds instead of nine, and fewer keys")
     parser.add_argument("--only", choices=["pipe", "keys"], help="one of the two parts")
     chosen = parser.parse_args()
-    os.environ["PROGRESS_URL"] = f"http://127.0.0.1:{free_port()}"  # the server is away
+    os.environ["PROGRESS_URL"] = f"http://127.0.0.1:{free_port()}"  # the server is down
     with tempfile.TemporaryDirectory() as state:
         os.environ["XDG_STATE_HOME"] = state
         if chosen.only != "keys":
@@ -82,7 +82,7 @@ def answer_ms(terminal: int) -> float:
 
 @contextmanager
 def terminals(commands: Mapping[str, str]) -> Iterator[dict[str, int]]:
-    """Run each command in a terminal of its own for the length of the block."""
+    """Run each command in its own terminal for the length of the block."""
     opened, pids = {}, []
     for name, command in commands.items():
         pid, terminal = pty.fork()
@@ -95,7 +95,7 @@ def terminals(commands: Mapping[str, str]) -> Iterator[dict[str, int]]:
             printed = b""
             while b"ready" not in printed or not printed.endswith(b"\n"):
                 printed += os.read(terminal, 1024)
-        time.sleep(2)  # else what `phaseline run` loads would count
+        time.sleep(2)  # otherwise the modules that `phaseline run` loads would count
         yield opened
     finally:
         for pid, terminal in zip(pids, opened.values(), strict=True):

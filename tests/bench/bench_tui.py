@@ -38,7 +38,7 @@ def memory(process: int) -> tuple[float, float]:
 
 @contextmanager
 def program(url: str, size: tuple[int, int]) -> Iterator[Terminal]:
-    """Run the program, with no settings of whoever measures."""
+    """Run the program without the user's settings."""
     with tempfile.TemporaryDirectory() as home:
         places = {"XDG_CONFIG_HOME": home, "XDG_STATE_HOME": home}
         terminal = Terminal([url], size, ENVIRONMENT | places, program=PROGRAM)

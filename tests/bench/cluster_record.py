@@ -63,7 +63,7 @@ class Acks:
             self._again.add((producer, number))
 
     def ack(self, producer: str, number: int, seq: int = 0) -> None:
-        """Note that a report was acknowledged, as message `seq` if that was said."""
+        """Record that a report was acknowledged, as message `seq` if the answer has it."""
         self.top = max(self.top, seq)
         self.count += 1
         self.acked[producer] = max(self.acked[producer], number)

@@ -1,4 +1,4 @@
-"""Servers that share a log, each a process at an address of its own, that are killed, stopped and started again."""
+"""Servers that share a log, each a process with its own address, that are killed, suspended and restarted."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ class Member:
 
     Attributes:
         url: Its address, which it has again after a restart.
-        stopped: Whether it stands still.
+        stopped: Whether it is suspended.
     """
 
     def __init__(self, folder: Path, log: str, *flags: str) -> None:
@@ -58,12 +58,12 @@ class Member:
         self.stopped = False
 
     def stop(self) -> None:
-        """Have it stand still."""
+        """Suspend it."""
         os.kill(self.pid, signal.SIGSTOP)
         self.stopped = True
 
     def go_on(self) -> None:
-        """Have it go on after `stop`."""
+        """Continue it after `stop`."""
         os.kill(self.pid, signal.SIGCONT)
         self.stopped = False
 

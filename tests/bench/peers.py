@@ -53,7 +53,7 @@ def sqlite_commits(events: list[bytes], group: int) -> float:
 
 
 class Echo:
-    """A server of `websockets` in a process of its own."""
+    """A server of `websockets` in a separate process."""
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process = process

@@ -230,7 +230,7 @@ class Torture:
                     producer.last_seq,
                     "completed" if done else "active",
                 )
-            # What was kept without anybody being told is not sent again as something new.
+            # A report that was stored without an acknowledgement is not sent again as a new one.
             producer.seqs.clear()
 
     def _read_page(self, port: int) -> bool:

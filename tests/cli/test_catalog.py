@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_documentation_has_the_table_of_the_adapters() -> None:
-    """Else run `python -m phaseline_cli.run.catalog`."""
+    """If it fails, run `python -m phaseline_cli.run.catalog`."""
     rows = list(markdown(shown(adapter) for _, adapter in sorted(load().items())))
     text = (ROOT / "docs" / "run.md").read_text("utf-8")
     assert [row for row in rows if row not in text.splitlines()] == []

@@ -1,4 +1,4 @@
-"""The line that says what went wrong, among the last lines of programs that fail."""
+"""The line with the error, among the last lines of programs that fail."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The commands that report while the server is away: reports are kept, and delivered in order."""
+"""Reports of commands while the server is down: they are stored, and delivered in order."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a failed job says went wrong, for real programs that fail."""
+"""The reasons that failed jobs report, for real programs that fail."""
 
 import subprocess
 import sys

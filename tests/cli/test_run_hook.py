@@ -163,7 +163,7 @@ def test_bars_that_are_drawn_nowhere_are_reported() -> None:
     assert 10 <= (silent[0].done or 0) < (silent[-2].done or 0) < 20
     assert silent[-1].run == 1
     assert [r.unit for r in readings if r.phase == "nowhere"][-1] == "bytes"
-    assert readings[-1] == Reading("run", None, None, 2, None)  # nobody knows how many
+    assert readings[-1] == Reading("run", None, None, 2, None)  # their number is unknown
 
 
 def test_tasks_of_rich_are_reported_whether_they_are_drawn_or_not() -> None:

@@ -1,4 +1,4 @@
-"""The numbers in a command: facts for its estimate, not a series of their own."""
+"""The numbers in a command: facts for its estimate, not separate series."""
 
 import json
 from collections.abc import Sequence

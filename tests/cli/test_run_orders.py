@@ -127,7 +127,7 @@ async def test_a_command_that_does_not_end_is_killed_with_all_that_it_has_starte
 
 
 async def becomes(pid: int, *, stopped: bool) -> None:
-    """Wait until a process is stopped, or goes on."""
+    """Wait until a process is stopped, or continues."""
     while (state_of(pid) == "T") is not stopped:  # noqa: ASYNC110 - of another process
         await trio.sleep(0.05)
 

@@ -1,4 +1,4 @@
-"""What a command can say beside its output: `PROGRESS_FD`, `PROGRESS_JOB`, and an injected channel."""
+"""Ways for a command to report beside its output: `PROGRESS_FD`, `PROGRESS_JOB`, and an injected channel."""
 
 import os
 import sys

@@ -83,7 +83,7 @@ async def test_a_watched_process_is_a_job_that_ends_as_the_process_does(
 async def test_a_program_that_reads_a_file_has_progress_and_its_age(here: Env, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.write_bytes(os.urandom(1 << 18))
-    # Nobody reads its output, so it stops within its file.
+    # Its output is not read, so it stops within its file.
     with subprocess.Popen(["gzip", "-c", str(data)], stdout=subprocess.PIPE) as reader:  # noqa: ASYNC220 - a moment
         await until(lambda: reader.poll() is None and position(reader.pid) > 0)
         command = [PHASELINE, "watch", "--pid", str(reader.pid), "--id", "zip", "--name", "squeeze"]

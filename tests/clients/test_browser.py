@@ -45,14 +45,14 @@ async def post(client: httpx.AsyncClient, kind: str, **body: Any) -> None:
 async def test_the_quick_starts_javascript_as_printed_follows_a_real_job(tmp_path: Path) -> None:
     async with server_process(tmp_path) as server, client_of(server.url) as client:
         port = server.url.rpartition(":")[2]
-        # The example speaks of localhost:5100; whoever listens there already is none of our business.
+        # The example uses localhost:5100, where another program may already listen.
         rule = f"--host-resolver-rules=MAP localhost:5100 127.0.0.1:{port}"
         with files(EXAMPLE) as address:
             async with browser(tmp_path / "chromium", rule) as tab:
                 await tab.go(f"{address}/index.html")
                 await tab.until("ws.readyState === 1")
                 job = {"job_id": "job_12345"}
-                # The subscription is on its way behind the opening; it counts once the server tells of it.
+                # The subscription is sent after the opening; it is active once the server lists it.
                 while "jobs" not in (await client.get("/ws/status")).json()["channels"]:
                     await tab.evaluate("1")
                 await post(client, "start", **job, photo_id=456, photo_info={"file_name": "IMG_001.CR3"})

@@ -1,4 +1,4 @@
-"""Clients of ours show their token: from PROGRESS_TOKEN, or from a file that nobody else can read."""
+"""Our clients send their token: from PROGRESS_TOKEN, or from a file that only its owner can read."""
 
 import logging
 import os
@@ -175,6 +175,6 @@ async def test_the_lua_client_only_reports_to_a_host_with_a_trusted_certificate(
         async with client_of(verify=anybody, headers={"Authorization": f"Bearer {reader}"}) as client:
             found = (await client.get(f"{server.url}/progress/jobs")).json()["jobs"]
     assert [job["job_id"] for job in found] == ([] if complaint else ["shot-1"])
-    # It gives an answer 2 s, and may say that none came.
+    # It waits 2 s for an answer, and may report that none came.
     assert ("certificate" in reported) is bool(complaint)
     assert complaint in reported

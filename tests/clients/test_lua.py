@@ -63,7 +63,7 @@ async def test_the_quick_starts_examples_as_printed(mode: str, tmp_path: Path) -
     assert error["error_type"] == "processing_error"
     assert error["error_details"] == {"detail": "Invalid parameter value"}
     assert error["stage"] == "applying_preset"
-    # The example completes its job twice; the second is refused, said, and does no harm.
+    # The example completes its job twice; the second is rejected and printed, and does no harm.
     assert "can't accept job_failed after its end (completed)" in output
 
 
@@ -127,7 +127,7 @@ async def test_without_a_server_no_call_raises_and_the_spool_is_bounded(mode: st
         "os.exit(0)",
     ]
     done = await trio.run_process(script(mode, *lines), capture_stdout=True, capture_stderr=True)
-    # Beginnings are never dropped; all else is, beyond a thousand.
+    # Starts are never dropped; all other reports are, beyond a thousand.
     assert int(done.stdout) == 3000
     assert done.stderr.decode().count("no connection to") <= 1
 

@@ -22,7 +22,7 @@ def started(job: str, name: str, ago: float) -> dict[str, Any]:
 
 
 def jobs() -> list[dict[str, Any]]:
-    """Return reports of a job in each state that has a section of its own."""
+    """Return reports of a job in each state that has its own section."""
     encode = {"type": "job_progress", "stage": "encode", "done": 86_400, "total": 172_800, "unit": "frames"}
     wait = {"queue": "uhd", "position": 2}
     return [

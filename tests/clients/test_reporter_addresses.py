@@ -44,7 +44,7 @@ def test_an_address_is_accepted_in_all_usual_forms(given: str, url: str) -> None
 
 
 async def test_a_server_of_another_kind_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """One that answers HTTP, but no WebSocket; and one that accepts, and says nothing."""
+    """One that answers HTTP, but no WebSocket; and one that accepts, and sends nothing."""
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with trio.open_nursery() as nursery:
 

@@ -125,7 +125,7 @@ async def test_a_rich_task_ends_once_even_if_the_block_ends_during_a_sample(
     complete = JobReporter.complete
 
     def slowly(job: JobReporter, phase: str, **result: Any) -> None:
-        if not looks:  # the background thread, as nobody else looks before the block's end
+        if not looks:  # the background thread, because nothing else looks before the block's end
             looks.append(threading.current_thread())
             entered.set()
             left.wait(0.5)

@@ -1,4 +1,4 @@
-"""Servers that are away, die and come back, and networks that lose answers: everything arrives, once, in order."""
+"""Servers that are down, die and restart, and networks that lose answers: each report arrives once, in order."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 def reported(messages: Iterable[Message]) -> list[tuple[str, Any]]:
-    """Return what tells one message from another: its type, and what it is about."""
+    """Return the fields that distinguish messages: the type and the subject."""
     keys = ("stage", "photo_data", "error_message", "result")
     return [(m["type"], next((m[key] for key in keys if key in m), None)) for m in messages]
 

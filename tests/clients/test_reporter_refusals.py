@@ -195,7 +195,7 @@ async def test_only_the_frame_over_the_size_limit_is_lost(tmp_path: Path, caplog
         assert (status["state"], status["photo_info"]) == ("completed", {"n": 1})
         assert "could not be reported" in status["result"]["note"]
     refused = [record.message for record in caplog.records if "rejected" in record.message]
-    # The largest of what is in flight together is told first; how much that is, is a matter of luck.
+    # The largest of the reports in flight together is named first; how many those are is random.
     assert sorted(text.partition(" of ")[0] for text in refused) == [
         "the server rejected job_completed",
         "the server rejected photo_info",
@@ -268,7 +268,7 @@ async def test_a_producers_name_whose_numbers_were_used_is_replaced_and_nothing_
 async def test_a_spool_whose_numbers_were_used_since_is_delivered_under_another_name(
     server: ServerProcess, tmp_path: Path
 ) -> None:
-    """A process that dies after it numbered records anew, and before its file has the numbers, leaves such a spool."""
+    """A process leaves such a spool if it dies after it renumbered records, and before its file has the numbers."""
     left = Outbox.own("box-1", 10, tmp_path / "spool")
     left.add(encoded(event) for event in (JobStarted(job_id="late"), JobCompleted(job_id="late")))
     left.close()

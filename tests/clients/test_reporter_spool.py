@@ -1,4 +1,4 @@
-"""The default spool of a reporter: where it is, who delivers it, what bounds it, and what happens without one."""
+"""The default spool of a reporter: its place, delivery and limits, and reporters without one."""
 
 import os
 import stat

@@ -14,7 +14,7 @@ Python = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session")
 def python() -> Python:
-    """Run code in a Python of its own, which finds the four source roots and no setting of ours."""
+    """Run code in a separate Python, which finds the four source roots and no settings."""
 
     def run(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("PHASELINE_", "PROGRESS_"))}

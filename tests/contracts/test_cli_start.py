@@ -1,4 +1,4 @@
-"""How the two programs start, each in a process of its own."""
+"""The start of the two programs, each in a separate process."""
 
 import subprocess
 from collections.abc import Callable

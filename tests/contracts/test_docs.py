@@ -44,7 +44,7 @@ RUNNING: Final = [page for page in RUN if any(each.language in LANGUAGES for eac
 
 
 class Reader:
-    """Somebody who follows one page from top to bottom, in one directory, with a home of their own."""
+    """A reader who follows one page from top to bottom, in one directory, with their own home."""
 
     def __init__(self, directory: Path, ports: tuple[str, str], stack: ExitStack) -> None:
         self.directory, self._ports, self._stack = directory, ports, stack
@@ -85,7 +85,7 @@ class Reader:
         return ["bash", "-euo", "pipefail", "-c", text]
 
     def follow(self, block: Block) -> None:
-        """Do what a block says."""
+        """Follow the instructions of a block."""
         if block.note == "not run":
             check = ["bash", "-n", "-c", block.text]
             if block.language == "python":

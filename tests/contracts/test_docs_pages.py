@@ -28,7 +28,7 @@ def test_every_example_of_data_parses(page: Path) -> None:
 
 
 def parse_json(text: str) -> None:
-    """Parse one document, or one a line."""
+    """Parse one document, or one per line."""
     try:
         json.loads(text)
     except ValueError:

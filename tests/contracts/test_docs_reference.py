@@ -1,4 +1,4 @@
-"""The generator of docs/http-api.md: every route and every type, in words."""
+"""The generator of docs/http-api.md describes every route and every type."""
 
 from typing import Annotated, Any
 

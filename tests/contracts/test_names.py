@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 )
 def test_no_two_classes_of_a_package_share_a_name(package: str) -> None:
     found: dict[str, list[str]] = defaultdict(list)
-    # The hook is a package of its own, which other programs import.
+    # The hook is a separate package, which other programs import.
     for path in sorted(path for path in (ROOT / package).rglob("*.py") if "hook" not in path.parts):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.ClassDef):

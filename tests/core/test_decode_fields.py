@@ -1,4 +1,4 @@
-"""Fields that decoding refuses: in words that name the field, the value and what is allowed."""
+"""Fields that decoding rejects: the errors name the field, the value and the allowed values."""
 
 import json
 from typing import Any, get_args

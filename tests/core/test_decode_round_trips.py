@@ -118,7 +118,7 @@ statuses = st.builds(
 
 
 def test_every_event_is_a_report_or_the_servers_own_finding() -> None:
-    # A user dismisses jobs and gives orders, by requests of their own.
+    # A user dismisses jobs and gives orders with separate requests.
     assert {*REPORTS, *get_args(Finding), JobDismissed, OrderGiven} == set(EVENTS)
 
 

@@ -32,7 +32,7 @@ class Ran(NamedTuple):
 
 
 def machine(cores: float, works: Sequence[float], slots: int) -> list[Ran]:
-    """Return how the jobs of a queue go on a machine of `cores`, of which a job uses one at most."""
+    """Simulate the jobs of a queue on a machine of `cores`, of which a job uses one at most."""
     at, done, running, following = 0.0, 0.0, list[tuple[float, int]](), 0
     clock = [(0.0, 0.0)]  # the work that each active job could have done, and the time
     begun: list[float] = []
@@ -93,7 +93,7 @@ def test_a_box_is_forecast_on_machines_with_few_and_many_cores(cores: int, expon
 
 
 def taught(exponent: int, batches: int = 60) -> Ratios:
-    """Return what batches teach that always took as long as by the exponent of this index."""
+    """Return the state learned from batches that always took as long as with the exponent of this index."""
     ratios = Ratios()
     for number in range(batches):
         box = Box(3, (Active(9 * SECOND, SECOND), Active(0, 8 * SECOND)), (4 * SECOND,) * (number % 4))

@@ -73,7 +73,7 @@ def test_an_overrun_of_the_last_phase_is_unknown_and_never_0() -> None:
     assert run.estimate(500).remaining_ns is None
     assert run.estimate(500).basis == "none"
     assert run.estimate(500).phase_remaining_ns is None
-    assert run.estimate(500).percent == 100  # the job itself tells 99.9
+    assert run.estimate(500).percent == 100  # the job itself reports 99.9
 
 
 def test_the_remaining_time_is_unknown_after_the_last_phase() -> None:

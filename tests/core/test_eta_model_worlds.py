@@ -24,7 +24,7 @@ WORST = {
 
 
 def bias(estimates: Sequence[Estimates]) -> float:
-    """Return the median of what was said too much at half of a run, as a share of the run."""
+    """Return the median of the overestimate at half of a run, as a share of the run."""
     return median(one.points[len(one.points) // 2] - 0.5 for one in estimates)
 
 
@@ -37,7 +37,7 @@ def overconfident(one: Estimates) -> Estimates:
 
 
 class Forgetful(Model):
-    """A model that never hears of covariates."""
+    """A model without covariates."""
 
     def learn(self, run: Past) -> None:
         run.cov = {}

@@ -1,4 +1,4 @@
-"""Why an estimate moved, in words."""
+"""The text of why an estimate moved."""
 
 import pytest
 

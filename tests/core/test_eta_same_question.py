@@ -40,7 +40,7 @@ runs = st.builds(
     st.tuples(lengths, lengths, lengths),
     st.integers(1, 10**6),
 )
-# Seconds that go by, what happens then, and whether somebody asks before and after it.
+# Seconds that pass, the event after them, and whether the estimate is queried before and after it.
 stories = st.lists(st.tuples(st.floats(0, 50), reports | runs, st.booleans(), st.booleans()), min_size=1, max_size=12)
 
 

@@ -39,10 +39,10 @@ WAYS: dict[State, tuple[type[Event], ...]] = {
     State.FAILED: (JobStarted, JobProgress, JobFailed),
     State.CANCELLED: (JobStarted, JobProgress, JobCancelled),
 }
-# Orders have rules of their own: test_orders has them.
+# Orders have their own rules, see test_orders.
 ORDERS = {OrderGiven, OrderTaken, OrderRefused}
 PAIRS = [(state, kind) for state in State for kind in EVENTS if kind not in ORDERS]
-# A stalled job takes another stall only for a worse reason: test_job says which.
+# A stalled job accepts another stall only for a worse reason, see test_job.
 LEGAL = [
     (state, kind)
     for state, kind in PAIRS

@@ -115,7 +115,7 @@ def test_every_report_arrives_once_in_the_order_of_its_job(
     steps: list[tuple[str, int, Any]], end: str, room: int
 ) -> None:
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spool_file, "_ROOM", room)  # with little of it, the file is written anew often
+        patch.setattr(spool_file, "_ROOM", room)  # with little of it, the file is rewritten often
         worker, servers = Worker(), [Server(1)]
         box = Outbox.own("producer", 1000, Path(directory))
         box.meet(servers[-1].epoch)
@@ -141,6 +141,6 @@ def test_every_report_arrives_once_in_the_order_of_its_job(
         for job, reported in worker.reported.items():
             over = any(server.taken.get(job, [])[-1:] == ["job_completed"] for server in servers[:-1])
             taken = servers[-1].taken.get(job, [])
-            # A job that is over for an earlier server may be unknown to this one; any other is told from its beginning.
+            # A job that ended on an earlier server may be unknown to this one; any other is reported from its start.
             assert taken == reported or (over and not taken), (job, reported, [server.taken for server in servers])
         assert not list(Path(directory).iterdir())

@@ -77,7 +77,7 @@ def first(kind: str) -> list[str]:
 
 
 def message(event: Event, *before: Event, averages: dict[str, int] | None = None) -> dict[str, Any]:
-    """Return the message of `event`, at 5.5 s, after those `before` it, one a second, as a client reads it."""
+    """Return the message of `event`, at 5.5 s, after those `before` it, one per second, as a client reads it."""
     job = Job(event.job_id)
     for second, each in enumerate(before):
         job.apply(each, moment(second))

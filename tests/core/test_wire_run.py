@@ -39,7 +39,7 @@ RUNS: dict[str, tuple[Event, ...]] = {
 def run(
     events: tuple[Event, ...], estimate: Estimate = UNKNOWN, averages: dict[str, int] | None = None
 ) -> dict[str, Any]:
-    """Return the run's snapshot after `events`, one a second, as a client reads it."""
+    """Return the run's snapshot after `events`, one per second, as a client reads it."""
     job = Job("dalle:simple:0xabc")
     for second, event in enumerate(events):
         job.apply(event, moment(second))

@@ -146,7 +146,7 @@ def test_ended_by_a_signal_it_leaves_no_process(
 
 @pytest.fixture
 def tmux(tmp_path: Path) -> Iterator[list[str]]:
-    """Return the beginning of a tmux command on a server of its own, which ends with the test."""
+    """Return the beginning of a tmux command on a separate server, which ends with the test."""
     command = ["tmux", "-S", str(tmp_path / "tmux"), "-f", "/dev/null"]
     yield command
     subprocess.run([*command, "kill-server"], check=False, capture_output=True)

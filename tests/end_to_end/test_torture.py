@@ -11,14 +11,14 @@ from tests.support.servers import ROOT, environment
 
 TORTURE = [sys.executable, "-m", "tests.bench.torture"]
 ROUNDS = 40
-TIMES = 5 if os.environ.get("CI") else 1  # each on a data directory of its own
+TIMES = 5 if os.environ.get("CI") else 1  # each on its own data directory
 LOAD_S = 0.1  # a commit takes a few milliseconds
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("_", range(TIMES))
 def test_nothing_acknowledged_is_lost_or_doubled_however_often_it_is_killed(tmp_path: Path, _: int) -> None:
-    # In a process of its own, which forks the servers and so must have no threads.
+    # In a separate process, which forks the servers and so must have no threads.
     torture = subprocess.run(
         [*TORTURE, "--rounds", str(ROUNDS), "--load", str(LOAD_S)],
         capture_output=True,

@@ -18,7 +18,7 @@ from tests.support.tracking import MakeTracker, open_tracker
 
 
 def mount(*arguments: str | Path) -> None:
-    """Mount; whoever may not do so skips the test."""
+    """Mount; without the permission for it, skip the test."""
     made = subprocess.run(["mount", *map(str, arguments)], capture_output=True, check=False)
     if made.returncode:
         pytest.skip(f"mounting is not allowed here: {made.stderr.decode().strip()}")
@@ -30,7 +30,7 @@ def unmount(path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A directory on a file system of its own, of 2 MiB."""
+    """A directory on a separate file system of 2 MiB."""
     path = tmp_path / "small"
     path.mkdir()
     mount("-t", "tmpfs", "-o", "size=2m", "tmpfs", path)
@@ -64,7 +64,7 @@ def socket_clock() -> trio.testing.MockClock:
 
 @pytest.fixture
 async def make_tracker(tmp_path: Path) -> AsyncIterator[MakeTracker]:
-    """Make trackers that last until the end of the test, each with a journal of its own."""
+    """Make trackers that last until the end of the test, each with its own journal."""
     numbers = count()
     async with trio.open_nursery() as nursery:
 

@@ -52,7 +52,7 @@ class Browser:
         self.problems: list[str] = []
 
     async def listen(self) -> None:
-        """Sort what the browser says; runs until the connection ends."""
+        """Sort the browser's messages; runs until the connection ends."""
         while True:
             try:
                 message = json.loads(await self._websocket.get_message())
@@ -138,7 +138,7 @@ async def browser(directory: Path, *flags: str, own: bool = False) -> AsyncItera
     Args:
         directory: The data of a Chromium that is started for this tab.
         flags: Flags of such a Chromium.
-        own: Whether to start one even without flags; else the tests of a process share one, with profiles in memory.
+        own: Whether to start one even without flags; otherwise the tests of a process share one, with profiles in memory.
     """
     if own or flags:
         async with _own_tab(directory, flags) as tab:
@@ -195,7 +195,7 @@ async def _own_tab(directory: Path, flags: Sequence[str]) -> AsyncIterator[Brows
 
 
 async def _address(process: trio.Process, *, task_status: trio.TaskStatus[str]) -> None:
-    """Return the address that Chromium says its protocol is at, and go on reading what it says."""
+    """Return the address of the protocol that Chromium prints, and continue to read its output."""
     assert process.stderr is not None
     pending = b""
     reported = False

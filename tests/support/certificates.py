@@ -15,7 +15,7 @@ class Certificate(NamedTuple):
     key: Path
 
     def trusted(self) -> ssl.SSLContext:
-        """Return what a client needs in order to trust it, and nothing else."""
+        """Return the part that a client needs in order to trust it."""
         return ssl.create_default_context(cafile=str(self.certificate))
 
     def key_hash(self) -> str:
@@ -28,7 +28,7 @@ class Certificate(NamedTuple):
 
 
 def make_certificate(directory: Path, name: str = "server", hosts: str = "DNS:localhost,IP:127.0.0.1") -> Certificate:
-    """Make one for `hosts`, or make it anew."""
+    """Make one for `hosts`, or replace it."""
     made = Certificate(directory / f"{name}.pem", directory / f"{name}.key")
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-days", "2", "-subj", "/CN=localhost", "-addext", f"subjectAltName={hosts}"]

@@ -33,7 +33,7 @@ class Ran:
 async def forked_phaseline(env: Mapping[str, str], *arguments: str, cwd: Path | None = None) -> Ran:
     """Run `phaseline` to its end, in a process that has imported it unless the interpreter reads `env`.
 
-    Not for commands that start themselves anew, or that look at the process that has started them.
+    Not for commands that restart themselves, or that look at the process that has started them.
     """
     if _of_interpreter(env) != _of_interpreter(os.environ):
         return await phaseline(env, *arguments, cwd=cwd)

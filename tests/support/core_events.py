@@ -31,7 +31,7 @@ SECOND = 1_000_000_000
 WALL = 1_730_000_000 * SECOND
 
 # What `clean` leaves as it is, but tabs and newlines, which names must not have. Hypothesis draws a text of an alphabet
-# without a filter at once, else character by character.
+# without a filter at once, otherwise character by character.
 _SOME = "".join(map(chr, range(0xA0, 0x3000))) + "\ufeff"
 _EXCLUDED: dict[str, Any] = {
     "exclude_categories": ("Cs", "Cc"),

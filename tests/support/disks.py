@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def fill(folder: Path) -> Path:
-    """Leave no room on the disk of `folder`, and return the file that takes it all."""
+    """Fill the disk of `folder`, and return the file that fills it."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as out:
         try:

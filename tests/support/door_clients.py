@@ -37,7 +37,7 @@ class OpenDoor:
         return await trio.open_tcp_stream("127.0.0.1", self.port)
 
     async def ask(self, request: bytes = FRESH) -> bytes:
-        """Send `request` on a connection of its own, and return all that comes back until its end."""
+        """Send `request` on a new connection, and return everything received until its end."""
         stream = await self.connect()
         async with stream:
             await stream.send_all(request)
@@ -46,7 +46,7 @@ class OpenDoor:
     async def wait_empty(self) -> None:
         """Wait until the server has no connection left."""
         with trio.fail_after(30):
-            await trio.testing.wait_all_tasks_blocked()  # whoever has just come is counted by then
+            await trio.testing.wait_all_tasks_blocked()  # clients that have just connected are counted by then
             await self.door._wait_empty()
 
 

@@ -95,5 +95,5 @@ def history(world: World, runs: int = 150, seed: int = 1, marks: int = 0) -> lis
 
 
 def later_runs(world: World, engine: Replayable, first: int = 30) -> Sequence[Estimates]:
-    """Return what `engine` says of the runs of a world once it has seen some."""
+    """Return the estimates of `engine` for the runs of a world once it has learned from some."""
     return [made for made in replay(history(world), engine, MOMENTS) if made.place >= first]

@@ -1,4 +1,4 @@
-"""The clients of the fan-out benchmark, in a process of their own: sockets that only count bytes.
+"""The clients of the fan-out benchmark, in a separate process: sockets that only count bytes.
 
 A line of JSON on stdin names a method of `Load` and its arguments, a line on stdout is the answer.
 """
@@ -43,7 +43,7 @@ class Load:
 
     @property
     def sockets(self) -> dict[int, socket.socket]:
-        """Those of whoever reads."""
+        """Those of the clients that read."""
         return self.groups[""] | self.groups["more"]
 
     def connect(
@@ -86,7 +86,7 @@ class Load:
         return {"seconds": time.monotonic() - begun}
 
     def drain(self) -> dict[str, Any]:
-        """Read away what is there until nothing has come for 0.3 s."""
+        """Read and discard until nothing has arrived for 0.3 s."""
         quiet = time.monotonic()
         while time.monotonic() - quiet < 0.3:
             if self._sweep(self.sockets.values()):
@@ -124,7 +124,7 @@ class Load:
         return {"ended": ended, "share": (time.process_time() - cpu) / (ended - begun)}
 
     def latency(self, *, samples: int, seconds: float, rate: int) -> dict[str, Any]:
-        """Report progress over a connection of its own, and return how long each took to each of some clients, in ms.
+        """Report progress over a separate connection, and return each delay to each of some clients, in ms.
 
         The others are read now and then, but for those that have stopped.
         """

@@ -155,7 +155,7 @@ def floor() -> None:
 
 
 async def take_lines(publish: Callable[[bytes], None]) -> None:
-    """Have an asyncio server publish what stdin asks for; it has no way to join frames of its own."""
+    """Have an asyncio server publish what stdin asks for; it has no way to join frames itself."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

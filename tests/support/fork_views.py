@@ -10,7 +10,7 @@ from tests.support.fork_server import fork_at_each_request, run
 
 
 def _in_a_terminal() -> None:
-    """Begin a session, and open the standard streams anew, as those of the fork server are no terminal."""
+    """Begin a session, and reopen the standard streams, because those of the fork server are no terminal."""
     os.setsid()
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         stream = os.fdopen(number, mode, encoding="utf-8", closefd=False)

@@ -1,4 +1,4 @@
-"""Programs forked from a process that has imported their code: each is a process of its own, sooner."""
+"""Programs forked from a process that has imported their code, which starts each separate process sooner."""
 
 import atexit
 import json

@@ -1,4 +1,4 @@
-"""The web page's icons as PNG, drawn from its SVG: `python -m tests.support.icons` writes them anew."""
+"""The web page's icons as PNG, drawn from its SVG: `python -m tests.support.icons` regenerates them."""
 
 import io
 import tempfile

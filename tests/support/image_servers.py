@@ -77,7 +77,7 @@ class ComfyUI:
         return {"type": "status", "data": {"status": {"exec_info": {"queue_remaining": left}}}}
 
     async def queue_changed(self) -> None:
-        """Tell all clients that the queue has changed."""
+        """Notify all clients that the queue has changed."""
         await self.send(self._status())
 
     async def send(self, message: dict[str, Any]) -> None:

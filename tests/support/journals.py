@@ -32,7 +32,7 @@ def messages(first: int, last: int, size: int = 0) -> tuple[Message, ...]:
 
 
 def batch(first: int, last: int, *, at_ns: int = 1, size: int = 0, **more: Any) -> Batch:
-    """Return a group of the messages of these numbers, and of whatever else."""
+    """Return a group with the messages of these numbers, and with other parts."""
     return Batch(at=Moment(at_ns, at_ns), messages=messages(first, last, size), **more)
 
 
@@ -47,7 +47,7 @@ def crashed(data_dir: Path, copy: Path) -> Path:
     """Copy the files of an open journal to the new directory `copy`: what a crash at this moment would leave."""
     copy.mkdir()
     for path in data_dir.glob("journal.*"):
-        if not path.name.endswith("-shm"):  # which is only memory, and made anew
+        if not path.name.endswith("-shm"):  # which is only memory, and rebuilt
             shutil.copy(path, copy / path.name)
     served_last(copy)
     return copy

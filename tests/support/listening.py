@@ -69,7 +69,7 @@ class Listener:
 
 @asynccontextmanager
 async def listening(where: httpx.AsyncClient | str, *channels: str, **options: object) -> AsyncIterator[Listener]:
-    """Connect to a server's `/ws`, and subscribe if there are channels; the confirmation has been heard then."""
+    """Connect to a server's `/ws`, and subscribe if there are channels; the confirmation has been received then."""
     url = str(where if isinstance(where, str) else where.base_url).rstrip("/")
     address = f"{url.replace('http', 'ws', 1)}/ws"
     async with open_websocket_url(address, max_message_size=2**26, disconnect_timeout=30) as socket:

@@ -151,7 +151,7 @@ async def silence(stream: trio.SocketStream, server: Misbehaving) -> None:
 
 
 def too_slow(clock: MockClock, seconds: float, head: bytes = b"") -> Reply:
-    """Send `head`, raw, and then nothing for as many seconds as the client has patience, which pass at once."""
+    """Send `head`, raw, and then nothing until the client's time-out, which passes at once."""
 
     async def reply(stream: trio.SocketStream, server: Misbehaving) -> None:
         await stream.send_all(head)
@@ -164,7 +164,7 @@ def too_slow(clock: MockClock, seconds: float, head: bytes = b"") -> Reply:
 
 @contextmanager
 def nobody_there() -> Iterator[str]:
-    """Yield the address of a port on which nobody listens, and nobody else can meanwhile."""
+    """Yield the address of a port without a listener, which no other program can use meanwhile."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"

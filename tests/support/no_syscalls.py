@@ -1,6 +1,6 @@
 """Proof that a stretch of code makes no system call: the kernel ends the process at the first one.
 
-A seccomp filter, for the calling thread alone, that allows nothing but the end of the process.
+A seccomp filter, for the calling thread alone, that only allows the end of the process.
 """
 
 import ctypes

@@ -13,7 +13,7 @@ __all__ = ["AT_FSYNC", "LARGE", "SMALL", "gone", "ignore", "leftovers"]
 SMALL = Brief(seed="a1", width=64, height=64, detail=1, words={"noun": "planet", "artstyle": "enamel"})
 # Minutes of work: a test never waits for its end.
 LARGE = Brief(seed="a1", width=4096, height=4096, detail=5, words={"noun": "mountain", "artstyle": "impasto"})
-# Between writing the file and renaming it, the worker says that 0.99 is done, and does something.
+# Between writing the file and renaming it, the worker reports that 0.99 is done, and does something.
 AT_FSYNC = """
 import os, signal
 def fsync(_):

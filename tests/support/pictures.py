@@ -30,7 +30,7 @@ BAD = answer({"error": {"message": "no paint left"}}, 400)
 
 
 class Gate:
-    """A reply that says when it is `asked`, and answers well once it is `opened`."""
+    """A reply that sets `asked` when it is requested, and sends a picture once it is `opened`."""
 
     def __init__(self) -> None:
         self.asked = trio.Event()

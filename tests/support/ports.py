@@ -10,7 +10,7 @@ _held: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on, nor will unless told its number."""
+    """Return a free loopback port that only callers that know its number will use."""
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""Real PostgreSQL servers for tests, each with a data directory, a port and a user of its own."""
+"""Real PostgreSQL servers for tests, each with its own data directory, port and user."""
 
 import atexit
 import itertools
@@ -22,7 +22,7 @@ __all__ = ["USER", "Postgres", "postgres_folder", "postgres_server"]
 _numbers = itertools.count()
 _START_S = 60
 # A cluster has a thousand files, and each database three hundred: in memory they cost a fifth of the processor time.
-_MEMORY = Path("/dev/shm")  # noqa: S108 (mkdtemp makes a name of its own in it)
+_MEMORY = Path("/dev/shm")  # noqa: S108 (mkdtemp creates a unique name in it)
 _ROOM_BYTES = 4 * 2**30
 _DATA = Path(__file__).resolve().parents[1] / "data"
 # Root may not run it.
@@ -226,4 +226,4 @@ def postgres_server(**parameters: str) -> Iterator[Postgres]:
             server.start()
             yield server
         finally:
-            server.stop(signal.SIGQUIT)  # at once, as nobody needs its files
+            server.stop(signal.SIGQUIT)  # at once, because its files are no longer needed

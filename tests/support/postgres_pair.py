@@ -49,14 +49,14 @@ class PostgresPair:
             time.sleep(0.02)
 
     def fail_over(self) -> None:
-        """Kill the primary, and promote its standby, which then waits for a standby of its own."""
+        """Kill the primary, and promote its standby, which then waits for its own standby."""
         self.primary.kill()
         self.standby.query("SELECT pg_promote()")
         self.primary, self.standby = self.standby, self.primary
         self._promoted = True
 
     def rejoin(self) -> None:
-        """Have the server that was the primary go on as the standby of the one that was promoted."""
+        """Restart the former primary as the standby of the promoted server."""
         self.standby.rewind(self.primary)
         self.standby.start()
         self._promoted = False

@@ -8,7 +8,7 @@ import trio
 
 @asynccontextmanager
 async def plain_proxy(http_url: str) -> AsyncIterator[str]:
-    """Pass requests on without the headers of an upgrade, one a connection, as nginx does by default."""
+    """Pass requests on without the headers of an upgrade, one per connection, as nginx does by default."""
     port = int(http_url.rpartition(":")[2])
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
 

@@ -14,9 +14,9 @@ import trio_websocket
 from tests.support.servers import client_of, environment
 
 Message = dict[str, Any]
-# Deadlines of reporters that a machine would miss that stands still for some seconds; tests of one of them set it.
+# Deadlines of reporters that a machine would miss if it stalled for some seconds; tests of one of them set it.
 PATIENT = {"phaseline.reporting.delivery.delivery._HANDSHAKE_S": 600.0, "phaseline.reporting.reporter._END_S": 60.0}
-# The same in a program of its own, for which the background thread still loads what it needs.
+# The same in a separate program, for which the background thread still loads what it needs.
 _PATIENT_PROGRAM = """
 import phaseline.reporting.delivery.background
 from phaseline.reporting import Reporter
@@ -102,7 +102,7 @@ async def job_status(http_url: str, job_id: str) -> dict[str, Any]:
 async def run_program(
     code: str, *arguments: str, env: Mapping[str, str] | None = None, check: bool = True
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run Python code in a process of its own."""
+    """Run Python code in a separate process."""
     with trio.fail_after(120):
         done = await trio.run_process(
             [sys.executable, "-c", _PATIENT_PROGRAM + code, *arguments],
@@ -138,7 +138,7 @@ class Network:
             scope.cancel()
 
     def close(self) -> None:
-        """Cut, and let nobody through any more."""
+        """Cut all connections, and accept no new ones."""
         self.closed = True
         self.cut()
 

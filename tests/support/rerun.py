@@ -57,7 +57,7 @@ class Outcomes:
 
 
 def passes_alone(test: str, root: Path) -> bool:
-    """Run one test in a process of its own, and print what pytest reports if it fails."""
+    """Run one test in a separate process, and print what pytest reports if it fails."""
     command = [sys.executable, "-m", "pytest", *ALONE, test]
     run = subprocess.run(command, cwd=root, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if run.returncode:

@@ -1,4 +1,4 @@
-"""Real servers for tests: in a process of their own, or in the test's own Trio run."""
+"""Real servers for tests: in separate processes, or in the test's own Trio run."""
 
 import json
 import os
@@ -19,13 +19,13 @@ from tests.support.forked import ForkedProcess, forked_server
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = [sys.executable, "-c", "from phaseline_server.cli.program import main; main()"]
-# Deadlines that a machine would meet that stands still for some seconds; tests of one of them set it.
+# Deadlines that would pass if the machine stalled for some seconds; tests of one of them set it.
 PATIENT = dict.fromkeys(("head_timeout", "write_timeout", "pong_timeout", "auth_timeout", "stall_after"), 600.0)
 _PATIENT_FLAGS = [word for name, value in PATIENT.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Return this process's environment without anybody's settings, with the source roots on the path."""
+    """Return this process's environment without user settings, with the source roots on the path."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PHASELINE_", "PROGRESS_"))}
     roots = os.pathsep.join(str(ROOT / root) for root in ("core", "cli", "server", "tui"))
     return kept | {"PYTHONPATH": roots} | changes
@@ -33,12 +33,12 @@ def environment(**changes: str) -> dict[str, str]:
 
 @dataclass
 class ServerProcess:
-    """A `progress-server` in a process of its own.
+    """A `progress-server` in a separate process.
 
     Attributes:
         process: The process.
         url: The first address that it listens on.
-        log: What it has written to stderr so far, a line each.
+        log: The lines that it has written to stderr so far.
     """
 
     process: trio.Process | ForkedProcess
@@ -47,7 +47,7 @@ class ServerProcess:
 
 
 def _listening(line: str) -> str:
-    """Return the address that a line of the log tells, in either form; "" if it tells none."""
+    """Return the address in a line of the log, in either format; "" if it has none."""
     if line.startswith("{") and (entry := json.loads(line))["event"] == "listening":
         return str(entry["url"])
     return line.removeprefix("listening on ") if line.startswith("listening on ") else ""
@@ -71,7 +71,7 @@ async def server_process(
 ) -> AsyncIterator[ServerProcess]:
     """Run a server for the length of the block; it is killed afterwards if it has not ended by itself.
 
-    With variables of its own, even none, the interpreter starts anew and reads them; otherwise it is forked.
+    With its own variables, even none, a new interpreter starts and reads them; otherwise it is forked.
     """
     process, stderr = await _started(["--bind", bind, "--data-dir", str(data_dir), *_PATIENT_FLAGS, *flags], env)
     log: list[str] = []

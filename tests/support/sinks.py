@@ -9,7 +9,7 @@ import trio
 
 @dataclass
 class Heap:
-    """A sink, and its writer, that keeps what it is given; full when it is told so."""
+    """A sink, and its writer, that keeps its data; it is full while `full` is set."""
 
     written: list[bytes] = field(default_factory=list)
     closed: list[tuple[int, bool]] = field(default_factory=list)

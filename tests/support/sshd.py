@@ -1,4 +1,4 @@
-"""A real sshd on loopback, with keys of its own, for one test."""
+"""A real sshd on loopback, with its own keys, for one test."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ class SshBox:
 
     @property
     def client(self) -> str:
-        """The ssh command that has the box's key, knows its host key, and reads no configuration of anybody's."""
+        """The ssh command that has the box's key, knows its host key, and reads no user configuration."""
         known = f"-o UserKnownHostsFile={self.folder}/known_hosts -o GlobalKnownHostsFile=/dev/null"
         return f"ssh -F none -i {self.folder}/id -o IdentitiesOnly=yes {known} -o StrictHostKeyChecking=yes"
 

@@ -1,4 +1,4 @@
-"""Commands run to their end, through pipes or in a terminal of their own."""
+"""Commands run to their end, through pipes or in their own terminals."""
 
 import fcntl
 import os

@@ -9,7 +9,7 @@ CALLERS = ("nobody", *(f"{scope}{prefix}" for scope in Scope for prefix in ("", 
 
 
 def make_tokens(data_dir: Path) -> dict[str, str]:
-    """Make a token for each of `CALLERS` but nobody, and return them by these names."""
+    """Make a token for each of `CALLERS` except "nobody", and return them by these names."""
     file = TokenFile(data_dir)
     made = {}
     for caller in CALLERS[1:]:

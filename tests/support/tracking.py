@@ -21,7 +21,7 @@ WALL_NS = 1_730_000_000_000_000_000
 
 
 class HandClock:
-    """Both clocks, which stand still until a test moves them."""
+    """Both clocks, which only move when a test moves them."""
 
     def __init__(self) -> None:
         self.mono_ns = 0
@@ -36,11 +36,11 @@ class HandClock:
         self.wall_ns += round(seconds * 1e9)
 
     def jump(self, seconds: float) -> None:
-        """Set the wall's clock, as somebody may at any time."""
+        """Set the wall clock, as a user may at any time."""
         self.wall_ns += round(seconds * 1e9)
 
     def restart(self) -> None:
-        """Begin the monotonic clock anew, as a box does that is restarted."""
+        """Reset the monotonic clock, as a reboot does."""
         self.mono_ns = 10**9
 
 
@@ -70,7 +70,7 @@ async def open_tracker(
 
 
 class MakeTracker(Protocol):
-    """What the fixture `make_tracker` is: `open_tracker` in a directory of its own."""
+    """The type of the fixture `make_tracker`: `open_tracker` in a separate directory."""
 
     async def __call__(self, clock: Callable[[], Moment] | None = None, **options: Any) -> Tracker: ...
 
@@ -89,5 +89,5 @@ def messages_of(tracker: Tracker) -> list[dict[str, Any]]:
 
 
 def message(seq: int, job_id: str = "a", kind: str = "job_progress", channel: str = JOBS) -> Message:
-    """Return a message that carries nothing but its number."""
+    """Return a message that only carries its number."""
     return Message(seq, kind, job_id, frozenset({channel, job_channel(job_id)}), b'{"seq":%d}' % seq)

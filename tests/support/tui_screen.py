@@ -41,11 +41,11 @@ _TOKEN: Final = re.compile(
 
 
 class Screen:
-    """Just enough of a terminal to know which character stands where.
+    """A minimal terminal that knows the position of each character.
 
     Args:
         columns, lines: its size.
-        width: tells how many cells a character takes; every one takes one by default.
+        width: returns how many cells a character takes; by default, each takes one.
     """
 
     def __init__(self, columns: int, lines: int, width: Callable[[str], int] = len) -> None:

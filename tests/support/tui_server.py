@@ -46,7 +46,7 @@ class _Guarded:
 
 
 class PlayedServer:
-    """Runs in a thread of its own between `__enter__` and `__exit__`; sends what the test says.
+    """Runs in a separate thread between `__enter__` and `__exit__`; sends what the test sets.
 
     Args:
         jobs: what the snapshot holds; may be changed while it runs.
@@ -69,7 +69,7 @@ class PlayedServer:
         self.port = port
         self.accepted = 0
         self.received: list[Json] = []
-        # Each has a log of its own.
+        # Each has its own log.
         self._greeting = GREETING | {"epoch": f"e{next(_epochs)}"} if greeting is GREETING else greeting
         self._mute = mute
         self._status = status
@@ -148,7 +148,7 @@ class PlayedServer:
 
     async def _close(self, code: int, reason: str | None) -> None:
         for websocket, over in list(self._open.items()):
-            # A ping that comes while it closes ends the library's reader, and then this would wait for ever.
+            # A ping during the close ends the library's reader, and then this would never return.
             self._nursery.start_soon(websocket.aclose, code, reason)
             await over.wait()
 
@@ -202,7 +202,9 @@ class PlayedServer:
         elif message["type"] == "subscribe":
             confirmed = {"type": "subscription_confirmed", "channels": message["channels"]}
             snapshot = {"type": "snapshot", "epoch": "e1", "seq": 7, "jobs": self.jobs}
-            self._open[websocket] = trio.Event()  # before the snapshot: who has that hears all that a test sends next
+            self._open[websocket] = (
+                trio.Event()
+            )  # before the snapshot: a client that has it receives everything that a test sends next
             for each in (confirmed, snapshot):
                 await websocket.send_message(msgspec.json.encode(each).decode())
             self._subscribed.set()

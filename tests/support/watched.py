@@ -63,7 +63,7 @@ class Box:
         await self.wait(1)
 
     async def report_every(self, gap_s: float, count: int, job_id: str = "a") -> None:
-        """Report a job that is heard of at such gaps."""
+        """Report a job at such intervals."""
         await self.start(job_id)
         await self.progress(job_id)
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""Programs that report, in processes of their own, whose input and output are the test's."""
+"""Programs that report, in separate processes, whose input and output are the test's."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from phaseline.reporting import Reporter
 
 @asynccontextmanager
 async def program(code: str, *arguments: str) -> AsyncIterator[trio.Process]:
-    """Run code in a process of its own for the length of the block, its stdin and stdout ours."""
+    """Run code in a separate process for the length of the block, with stdin and stdout connected to the test."""
     process = await trio.lowlevel.open_process(
         [sys.executable, "-c", DEFINITIONS + code, *arguments],
         stdin=subprocess.PIPE,

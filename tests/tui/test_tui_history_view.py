@@ -1,4 +1,4 @@
-"""The history view: its pictures, its states in words, and past jobs of a real server."""
+"""The history view: its snapshots, the texts of its states, and past jobs of a real server."""
 
 import asyncio
 import re

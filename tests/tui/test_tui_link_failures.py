@@ -1,4 +1,4 @@
-"""Servers that a link can't use: each is reported in words, and tried again only if that may help."""
+"""Servers that a link can't use: each is reported with the reason, and retried only if that may help."""
 
 import socket
 from contextlib import suppress

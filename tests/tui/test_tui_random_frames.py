@@ -135,7 +135,7 @@ def test_messages_in_any_order_are_harmless_and_percent_stays_within_bounds(mess
             assert math.isfinite(job.elapsed_at(now))
             assert job.current is None or job.current in job.phases
     assert len(state.visible) + state.folded == len(state.jobs)
-    state.unfold(unfolded=True)  # What ended in the year 1 was folded away.
+    state.unfold(unfolded=True)  # Jobs that ended in the year 1 were folded.
     assert set(state.visible) == set(state.jobs)
     assert state.counts.total() == len(state.jobs)
 

@@ -155,7 +155,7 @@ def test_the_program_exits_when_its_terminal_is_closed(tmp_path: Path) -> None:
         program.press("s3")
         program.until(lambda screen: "PERCENTILES" in screen.text or "LAST RUNS" in screen.text)
         program.vanish()
-        # Not in the terminal's session, so no signal tells it.
+        # Not in the terminal's session, so it receives no signal.
         assert program.exit_code() == 129
     assert read_remembered({"XDG_STATE_HOME": str(tmp_path)}) == Remembered("Statistics", "name", theme=DARK)
 

@@ -20,7 +20,7 @@ EVERYWHERE = "0.0.0.0:0"
 
 
 async def starts(data_dir: Path, bind: str, **settings: object) -> str:
-    """Return "" if a server starts, or what it says instead."""
+    """Return "" if a server starts, or its error otherwise."""
     listeners = await open_listeners([bind], explicit=True)
     try:
         check_exposure(

@@ -1,4 +1,4 @@
-"""Links that show one job without a token: who creates them, what they open, and how they end."""
+"""Links that show one job without a token: permissions, access and expiry."""
 
 import json
 import time

@@ -26,7 +26,7 @@ from tests.support.servers import serving
 from tests.support.tokens import CALLERS, shown
 
 ADMINS = READERS & REPORTERS
-# Each route: what is asked of it, and who is let in. One that is missing here fails the test.
+# Each route: the request, and the callers with access. A route that is missing here fails the test.
 EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/"): ("/", None, EVERYBODY),
     ("GET", "/job/{job_id}"): ("/job/shot-1", None, EVERYBODY),

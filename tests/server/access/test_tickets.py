@@ -1,4 +1,4 @@
-"""Tickets open streams and nothing else, and one token can't take all of them."""
+"""Tickets only open streams, and one token can't use up all of them."""
 
 from functools import partial
 from pathlib import Path

@@ -25,7 +25,7 @@ async def test_a_running_server_applies_created_and_revoked_tokens(
             await send(before, "subscribe")
             text, token = file.create(Scope.READ)
             assert (await client.get("/progress/jobs")).status_code == 401
-            with pytest.raises(ConnectionClosed):  # who came while the server was open
+            with pytest.raises(ConnectionClosed):  # callers from the time when the server was open
                 await receive(before)
         headers = {"Authorization": f"Bearer {text}"}
         assert (await client.get("/progress/jobs", headers=headers)).status_code == 200
@@ -49,7 +49,7 @@ async def test_an_expired_token_is_rejected(tmp_path: Path) -> None:
 
 
 async def test_reports_are_rate_limited_per_token(tmp_path: Path, mock_clock: MockClock) -> None:
-    # On a clock that stands still, so that no machine is so slow that a token has one more report meanwhile.
+    # On a stopped clock, so that a slow machine does not give the token another report meanwhile.
     async with guarded(tmp_path, max_reports=3) as (client, tokens):
 
         async def report() -> httpx.Response:

@@ -111,7 +111,7 @@ async def test_a_request_in_progress_is_finished() -> None:
             await get(stream, "/waits")
             with trio.fail_after(PATIENCE):
                 await begun.wait()
-            nursery.start_soon(opened.door.close, HOUR)  # ends as soon as there is nobody left
+            nursery.start_soon(opened.door.close, HOUR)  # ends as soon as no client is left
             await opened.door.closing.wait()
             await trio.testing.wait_all_tasks_blocked()
             go_on.set()
@@ -145,7 +145,7 @@ async def test_a_websocket_route_may_send_a_last_message_before_the_close() -> N
             await stream.send_all(frame(b"\x03\xe9", 8))
             with trio.fail_after(PATIENCE):
                 assert await read_all(stream) == b""
-                await opened.wait_empty()  # without waiting for the client, as both have said all
+                await opened.wait_empty()  # without waiting for the client, because both sides have finished
 
 
 async def test_the_door_closes_a_websocket_that_its_route_leaves_open() -> None:

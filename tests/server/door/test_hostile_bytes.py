@@ -46,7 +46,7 @@ class Victim:
             client.setblocking(False)
             rest = memoryview(data)
             while True:
-                # Both at once: who only sends is not read from for ever.
+                # Both at once: the server stops reading from a client that only sends.
                 client.settimeout(60 if not rest else 0.001)
                 try:
                     piece = client.recv(65_536)
@@ -210,6 +210,6 @@ def test_slowhttptest_reports_the_service_as_available(victim: Victim, attack: s
         assert attacker.stdout is not None
         output = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", attacker.stdout.read())
     assert asked > 1
-    # What it says of that itself are samples, every five seconds.
+    # Its own figures are samples, every five seconds.
     assert victim.accepted() - before - asked > 100
     assert set(re.findall(r"service available: +(\w+)", output)) == {"YES"}

@@ -29,7 +29,7 @@ needs_v6 = pytest.mark.skipif(not has_v6_loopback(), reason="this machine has no
 
 @pytest.fixture
 def free() -> Iterator[int]:
-    """Return a port of both loopbacks on which nobody listens, nor will unless told its number, see `ports`."""
+    """Return a free port of both loopbacks that only this test will use, see `ports`."""
     hosts = [(socket.AF_INET, "127.0.0.1"), *([(socket.AF_INET6, "::1")] if has_v6_loopback() else [])]
     with ExitStack() as held:
         while True:
@@ -40,7 +40,7 @@ def free() -> Iterator[int]:
                     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     holder.bind((host, port))
                     port = holder.getsockname()[1]
-            except OSError:  # the other loopback's is somebody else's
+            except OSError:  # another program has the other loopback's
                 continue
             break
         yield port

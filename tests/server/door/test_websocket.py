@@ -142,7 +142,7 @@ async def test_only_a_client_that_answers_no_ping_is_cut_off(
 
 @asynccontextmanager
 async def outgoing(limits: Limits) -> AsyncIterator[tuple[Outgoing, trio.SocketStream, list[str]]]:
-    """Yield the sending side of a pair of sockets, the other one, and what was said of the first."""
+    """Yield the sending side of a pair of sockets, the other side, and the reports about the first."""
     ours, theirs = map(trio.SocketStream, trio.socket.socketpair())
     reported: list[str] = []
     async with trio.open_nursery() as nursery, theirs:

@@ -165,7 +165,7 @@ async def test_publishers_wait_while_much_is_pending_and_large_batches_wait_firs
             broadcaster.publish(message(3), message(4), message(5))
             await wait("small", large=False)
     assert order == ["small 0", "large 2", "small 5"]
-    await broadcaster.wait_room(large=True)  # nobody waits for fan-out that has ended
+    await broadcaster.wait_room(large=True)  # no publisher waits for fan-out that has ended
 
 
 async def test_large_messages_are_written_to_fewer_subscribers_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

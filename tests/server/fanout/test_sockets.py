@@ -43,7 +43,7 @@ class Wire:
 
 @asynccontextmanager
 async def wired(broadcaster: Broadcaster, count: int) -> AsyncIterator[tuple[list[Wire], list[str]]]:
-    """Yield subscribers to jobs whose sockets don't take much, and a list of what was said of them."""
+    """Yield subscribers to jobs whose sockets have small buffers, and a list of the reports about them."""
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     wires: list[Wire] = []
     reported: list[str] = []

@@ -1,4 +1,4 @@
-"""Limits that are configured: each has an error of its own, and is counted."""
+"""Configured limits: each has its own error, and is counted."""
 
 from pathlib import Path
 from typing import Any

@@ -28,7 +28,7 @@ PATIENCE_S = 60
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server in a process of its own."""
+    """The address of a server in a separate process."""
     with progress_server(tmp_path_factory.mktemp("api"), "--picture-size", "64x64") as address:
         yield address
 

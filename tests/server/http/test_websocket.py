@@ -179,7 +179,7 @@ async def test_a_client_that_reconnects_receives_all_missed_messages(tmp_path: P
         await progress(5)
         since = {"epoch": last["epoch"], "seq": last["seq"]}
         async with listening(client) as listener:
-            # Who can be told all needs no snapshot.
+            # A client that gets all messages needs no snapshot.
             confirmed = await listener.subscribe("jobs", since=since, snapshot=True)
             assert (confirmed["recovered"], confirmed["position"]) == (True, since)
             await progress(6)

@@ -172,7 +172,7 @@ async def test_more_reports_than_may_be_pending_are_all_answered_in_order(tmp_pa
         assert acked == list(range(len(acked)))
 
 
-# ------------------------------------------------------------------ nonsense
+# ------------------------------------------------------------------ invalid messages
 
 NONSENSE: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "INVALID_JSON"),
@@ -263,7 +263,7 @@ async def test_a_client_that_does_not_read_is_closed_with_4008_and_resumes_witho
                 with trio.fail_after(60):
                     while not tracker().log.statistics().ended_slow:
                         await tracker().report(JobProgress(job_id="a", phase="importing", text=text))
-                        # One at a time: the reader keeps up, and only who sleeps falls behind.
+                        # One at a time: the reader keeps up, and only the sleeper falls behind.
                         while len(received) < tracker().log.top.seq:
                             await trio.lowlevel.checkpoint()
                 await client.post("/progress/complete", json={"job_id": "a"})

@@ -104,7 +104,7 @@ async def test_a_suspended_server_does_not_mark_workers_as_dead(tmp_path: Path) 
     ):
         assert await line(worker) == "reported"
         os.kill(server.process.pid, signal.SIGSTOP)
-        await trio.sleep(12)  # longer than the patience with a phase that nobody knows
+        await trio.sleep(12)  # longer than a phase without history may be silent
         os.kill(server.process.pid, signal.SIGCONT)
         await trio.sleep(3)
         assert [message["type"] for message in watching.messages if message["type"] == "job_stalled"] == []

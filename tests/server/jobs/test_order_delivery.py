@@ -87,7 +87,7 @@ async def test_an_unanswered_order_survives_the_server_and_reaches_the_worker_ag
     async with server_process(tmp_path) as server, client_of(server.url) as client:
         async with worker(server, START) as websocket:
             await received(websocket, "ack")
-        order_id = (await given(client, "pause"))["order_id"]  # its worker is away for a moment
+        order_id = (await given(client, "pause"))["order_id"]  # its worker is disconnected for a moment
         async with worker(server) as websocket:
             assert (await received(websocket, "order"))["order_id"] == order_id
         server.process.kill()

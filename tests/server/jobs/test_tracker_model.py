@@ -48,14 +48,14 @@ def event_of(job_id: str, kind: str, producer: str | None, number: int, age: flo
 
 @dataclass
 class Model:
-    """What must be so: each job's state, each producer's latest number, and what was said, in order."""
+    """The expected state: of each job, each producer's latest number, and the messages in order."""
 
     states: dict[str, State] = field(default_factory=dict)
     producers: dict[tuple[str, str], int] = field(default_factory=dict)
     published: list[tuple[str, str]] = field(default_factory=list)
 
     def take(self, job_id: str, kind: str, producer: str | None, number: int) -> bool | None:
-        """Return whether it is taken in; None if it was before."""
+        """Return whether it is recorded; None if it was before."""
         if producer is not None:
             used = {job: latest for (name, job), latest in self.producers.items() if name == producer}
             if number <= used.get(job_id, -1):
@@ -110,7 +110,7 @@ def check(tracker: Tracker, model: Model) -> None:
     assert [message["seq"] for message in messages] == list(range(1, len(model.published) + 1))
     assert {job.job_id: job.state for job in tracker.jobs()} == model.states
     for job in tracker.jobs():
-        # Whatever is said of a report's age, no time runs backwards.
+        # For any reported age, no time runs backwards.
         times = [phase.elapsed_ns for phase in tracker.snapshot(job.job_id).phases]
         assert all(0 <= time <= job.elapsed_ns(tracker.clock()) for time in times)
         assert job.latest.mono_ns <= tracker.clock().mono_ns

@@ -87,7 +87,7 @@ async def test_with_zero_retention_ended_jobs_are_dropped_without_busy_waiting(
     def counting_clock() -> Moment:
         nonlocal asked
         asked += 1
-        # A loop that spins would keep Trio's clock where it is for ever.
+        # A busy loop would never let Trio's clock advance.
         assert asked < 1000
         return trio_clock()
 

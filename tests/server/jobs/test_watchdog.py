@@ -25,7 +25,7 @@ async def test_a_job_may_always_be_silent_for_30_s(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         await box.report_every(1, 20)
         assert await box.silence() == 31
-        # What one job taught holds for the next.
+        # The silence learned from one job applies to the next.
         await box.start("b")
         await box.progress("b")
         assert await box.silence("b") == 31

@@ -84,7 +84,7 @@ async def test_the_jobs_of_a_closed_connection_stall_only_after_their_usual_sile
             one_shot = await box.connect(event, client=f"c{number}")
             one_shot.close(lost=False)
         assert box.found() == []
-        # Its habit: it reported once a minute.
+        # Its usual silence: it reported once a minute.
         assert await box.silence() > 60
         assert box.reasons("job_stalled") == [("a", "silent")]
 

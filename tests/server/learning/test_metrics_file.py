@@ -192,7 +192,7 @@ def test_an_unwritable_directory_is_reported(tmp_path: Path, make_unwritable: Ca
 
 
 class Keeper:
-    """The task that keeps the file up to date, step by step on a clock that stands still."""
+    """The task that keeps the file up to date, step by step on a stopped clock."""
 
     def __init__(self, file: MetricsFile, tracker: Tracker, clock: trio.testing.MockClock) -> None:
         self.file, self.tracker, self.clock = file, tracker, clock

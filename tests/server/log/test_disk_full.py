@@ -45,7 +45,7 @@ async def retry(client: httpx.AsyncClient) -> dict[str, Any]:
 
 
 async def wait_done(client: httpx.AsyncClient) -> dict[str, Any]:
-    """Return the last snapshot of a run that waits for room to say how it ended."""
+    """Return the last snapshot of a run that waits for free space to report its end."""
     with trio.fail_after(60):
         while not (snapshot := await ask(client, PATH))["done"]:  # noqa: ASYNC110 - polls as users do
             await trio.sleep(0.05)

@@ -106,7 +106,7 @@ def test_a_copy_that_is_restored_in_place_has_a_new_epoch(tmp_path: Path, data_d
     shutil.copyfile(tmp_path / "copy", data_dir / NAME)  # which keeps the inode
     with closing(Journal.open(data_dir)) as journal:
         assert journal.epoch != epoch
-        # Numbers go on, but none of the new epoch stands for an event of the old one.
+        # Numbers continue, but none of the new epoch is that of an event of the old one.
         assert (journal.top, journal.oldest) == (10, 11)
         assert journal.events(0, 100) == ()
         journal.commit(batch(11, 12))

@@ -178,7 +178,7 @@ async def test_a_commit_waits_for_the_standby_and_is_read_back_when_that_returns
     with pytest.raises(LogUnavailable):
         await commit_on(store)
     kept = list(range(1, store.top + 1))
-    assert await numbers(store) == kept  # nobody sees what may be lost
+    assert await numbers(store) == kept  # no reader sees an event that may be lost
     with trio.move_on_after(1.5) as scope:
         await store.settle()
     assert scope.cancelled_caught

@@ -1,4 +1,4 @@
-"""Why a mirror can't follow its source, in words."""
+"""The reasons why a mirror can't follow its source."""
 
 from functools import partial
 from pathlib import Path

@@ -67,7 +67,7 @@ async def test_delete_cancels_an_active_run_and_every_poller_sees_it(tmp_path: P
         assert (last["done"], last["error"]) == (True, "cancelled")
         assert (await ask(client, "/progress/job/dalle:simple:0xabc"))["job_status"]["state"] == "cancelled"
         assert files(tmp_path) == []
-        # Polling goes on telling so; only somebody who means it starts over.
+        # Polling continues to report that; only an explicit request starts over.
         assert await ask(client, f"{PATH}?generate=1") == last
         assert (await ask(client, f"{PATH}?generate=1&retry=1"))["done"] is False
 

@@ -32,7 +32,7 @@ async def polled(client: Any, path: str) -> list[Snapshot]:
 
 
 async def check_stream(client: Any, run: list[Snapshot]) -> None:
-    """Check that the stream tells of each phase in its order; how much of that pollers see depends on their luck."""
+    """Check that the stream reports each phase in order; pollers may miss some of them."""
     page = await ask(client, f"/progress/events?channels=job:{run[0]['jobId']}")
     first, *messages, last = page["messages"]
     assert (first["type"], last["type"]) == ("job_started", "job_completed")
@@ -82,7 +82,7 @@ async def test_a_painted_picture_can_be_polled_to_its_end(tmp_path: Path) -> Non
 
 
 def check_files(data_dir: Path, snapshot: Snapshot) -> None:
-    """Check that a picture's files are where they belong, and hold what the dress says."""
+    """Check that a picture's files have their paths, and contain the texts of the dress."""
     dress, root = snapshot["dalleDress"], data_dir / "output" / "tiny"
     assert names(root) == sorted(["data", "title", "terse", "prompt", "enhanced", "generated", "annotated", "selector"])
     texts = {"data": "dataPrompt", "title": "titlePrompt", "terse": "tersePrompt", "prompt": "prompt"}

@@ -50,7 +50,7 @@ async def test_invalid_names_are_rejected_with_their_code_and_create_no_file(tmp
         assert port
         for path, code in cases:
             for query in ("", "?generate=1", "?remove=1"):
-                # Raw: a client of good manners would tidy such paths up.
+                # Raw: an HTTP client would normalize such paths.
                 status, body = await raw_get(port, path + query)
                 assert (status, code in body) == (400, True), (path, body)
                 assert body.isascii()

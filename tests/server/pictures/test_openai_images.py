@@ -204,7 +204,7 @@ async def test_at_most_the_limit_and_one_chunk_of_a_huge_response_is_read(says_s
     assert text.endswith("100,000,000 bytes; allowed: at most 1,465,536" if says_so else "at most 1,465,536")
     assert len(server.requests) == 1
     assert responses[0].num_bytes_downloaded <= (0 if says_so else limit + 2 * CHUNK)
-    # What else left the server lies in the two sockets' buffers, at most some megabytes.
+    # The rest that the server sent is in the two sockets' buffers, at most some megabytes.
     assert server.sent < 50_000_000
 
 

@@ -179,7 +179,7 @@ def test_the_maximum_number_of_pixels_is_accepted() -> None:
 
 def test_a_decompression_bomb_is_rejected() -> None:
     bomb = bytearray(encoded("PNG"))
-    bomb[16:24] = (60_000).to_bytes(4, "big") * 2  # 3.6 thousand million pixels, says the header
+    bomb[16:24] = (60_000).to_bytes(4, "big") * 2  # 3.6 billion pixels, according to the header
     bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
     text = problem(bytes(bomb))
     assert text.startswith("the picture has 60000 x 60000 = 3,600,000,000 pixels; allowed: at most 10,000 pixels")

@@ -244,7 +244,7 @@ def test_circular_links_are_an_error(storage: Storage, tmp_path: Path) -> None:
     assert storage.remove(*KEY)
 
 
-# ---------------------------------------------------------------------- what a dress says of files
+# ---------------------------------------------------------------------- the files that a dress names
 
 
 def test_a_dress_gets_the_paths_and_sources_of_its_pictures(storage: Storage) -> None:

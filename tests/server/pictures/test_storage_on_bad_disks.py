@@ -46,7 +46,7 @@ def test_a_file_in_place_of_a_folder_is_an_error(storage: Storage, tmp_path: Pat
 
 
 def attempt(call: str, data_dir: Path, *, limit_bytes: int | None = None, user: int | None = None) -> str:
-    """Return code and text of the error that `storage.<call>` raises in a process with limits of its own."""
+    """Return code and text of the error that `storage.<call>` raises in a process with its own limits."""
     program = (
         "import os, resource\n"
         "from pathlib import Path\n"
@@ -97,7 +97,9 @@ def open_folder() -> Iterator[Path]:
 def test_folders_without_permission_are_an_error(open_folder: Path) -> None:
     storage = Storage(open_folder)
     storage.write_picture("annotated", *KEY, b"annotated")
-    user = 65_534 if os.geteuid() == 0 else None  # root may write anywhere, so as root it is tried as nobody
+    user = (
+        65_534 if os.geteuid() == 0 else None
+    )  # root may write anywhere, so as root the test runs it as the user nobody
     closed = open_folder / "output" / "simple" / "annotated"
     closed.chmod(0o555)
     try:

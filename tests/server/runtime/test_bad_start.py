@@ -107,7 +107,7 @@ async def test_a_default_port_in_use_is_skipped(tmp_path: Path) -> None:
                 async with client_of() as client:
                     assert (await client.get(f"{urls[0]}/health")).status_code == 200
                 nursery.cancel_scope.cancel()
-        # What else a slow machine gives reason to log, at the end above all, is of no interest here.
+        # A slow machine may log more, mostly at the end; that is ignored here.
         assert [(entry["log_level"], entry["taken"]) for entry in logs if "taken" in entry] == [("warning", taken)]
         with pytest.raises(PortInUse):
             await serve(Settings(bind=(taken,), data_dir=str(tmp_path)), explicit_bind=False)
@@ -191,7 +191,7 @@ async def test_a_server_without_a_writable_stderr_keeps_serving(tmp_path: Path) 
     process = await trio.lowlevel.open_process(command, stderr=full, stdout=full, env=environment())
     os.close(full)
     try:
-        # It can't tell when it listens.
+        # It can't report when it listens.
         with trio.fail_after(60):
             while not await answers(port):
                 assert process.poll() is None

@@ -21,7 +21,7 @@ SUPPORT = Path(__file__).resolve().parents[2] / "support"
 
 
 async def report(client: httpx.AsyncClient, number: int) -> httpx.Response:
-    """Report about a job with a text of 2 kB, so that a disk has no room for many."""
+    """Report about a job with a text of 2 kB, so that few reports fill a disk."""
     body = {"job_id": "a", "stage": "importing", "message": f"{number} {'x' * 2000}"}
     return await client.post("/progress/report", json=body)
 
@@ -53,7 +53,7 @@ async def check_full(client: httpx.AsyncClient, listener: Listener, first: int) 
     assert refusal.status_code == 507
     assert (refusal.json()["success"], refusal.json()["code"]) == (False, "DISK_FULL")
     assert "free disk space; the server recovers by itself" in refusal.json()["error"]
-    # Reads go on, and nothing is seen of what was refused.
+    # Reads are served, and do not show the rejected reports.
     status = (await client.get("/progress/job/a")).json()["job_status"]
     assert (status["seq"], status["state"]) == (last, "active")
     assert await numbers(client) == list(range(1, last + 1))
@@ -61,7 +61,7 @@ async def check_full(client: httpx.AsyncClient, listener: Listener, first: int) 
     more = {"job_id": "b", "photo_info": {"pad": "x" * 30_000}}
     assert (await client.post("/progress/start", json=more)).status_code == 507
     assert (await client.get("/progress/job/b")).status_code == 404
-    # The stream goes on: all that was taken has come, and nothing besides.
+    # The stream continues: all accepted reports have arrived, and nothing else.
     assert [(await listener.hear("job_progress"))["seq"] for _ in taken] == taken
     await listener.say("ping")
     await listener.hear("pong")
@@ -123,7 +123,7 @@ async def test_a_failing_disk_ends_the_server_before_anything_more_is_acknowledg
             answer = await report(box.client, 11)
             assert (answer.status_code, answer.json()["code"]) == (503, "JOURNAL_FAILED")
         except httpx.TransportError:
-            pass  # it has ended before it could say so
+            pass  # it has ended before it could answer
         assert await box.server.process.wait() not in (0, None)
     output = "\n".join(box.server.log)
     assert "cannot write journal.sqlite3" in output
@@ -131,7 +131,7 @@ async def test_a_failing_disk_ends_the_server_before_anything_more_is_acknowledg
     flag.unlink()
     async with crashing(data_dir) as box:
         found = [message["seq"] for message in await box.events()]
-        # What was refused may be there, for nobody knows what such a disk has kept; nothing else is.
+        # Rejected reports may be there, because such a disk may have stored them; nothing else is.
         assert found[: len(taken)] == taken
         assert len(found) <= len(taken) + 1
         assert await box.report("report", "a", stage="exporting") == found[-1] + 1
@@ -167,7 +167,7 @@ async def test_a_suspended_subscriber_is_disconnected_and_can_resume(tmp_path: P
             finally:
                 still.kill()
         last, code = map(int, output.split())
-        assert code in {4008, 0}  # nothing, where what waited in the kernel was thrown away with the connection
+        assert code in {4008, 0}  # nothing, if the kernel dropped its buffers with the connection
         messages = await box.events()
         missed = await box.get("/progress/events", since=f"{messages[0]['epoch']}/{last}", limit=10_000)
         assert missed["recovered"] is True
@@ -191,7 +191,7 @@ async def test_a_server_recovers_from_exhausted_file_descriptors(tmp_path: Path)
         held = len(os.listdir(f"/proc/{box.server.process.pid}/fd"))  # noqa: PTH208 - nothing waits for this disk
         resource.prlimit(box.server.process.pid, resource.RLIMIT_NOFILE, (held + 20, held + 20))
         streams = await crowd(box, 100)
-        # Whoever is in is served.
+        # Connected clients are served.
         assert await box.report("report", "a", stage="importing") == 2
         for stream in streams:
             await trio.aclose_forcefully(stream)

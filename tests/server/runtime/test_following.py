@@ -210,7 +210,7 @@ async def test_no_report_is_recorded_after_one_of_its_producer_was_rejected(post
                     await trio.sleep(0.01)
 
         async def converse(box: Crashing, producer: str) -> None:
-            """Hear the answers until the server closes the connection; the leader is killed meanwhile."""
+            """Receive the answers until the server closes the connection; the leader is killed meanwhile."""
             rejected = False
             async with connected(box.server.url) as listener, trio.open_nursery() as nursery:
                 await listener.say("register", client_type="test", acks=True)

@@ -29,7 +29,7 @@ async def test_a_reload_without_tls_changes_nothing(tmp_path: Path) -> None:
 
 @contextmanager
 def hung_up(data_dir: Path, *prefix: str) -> Iterator[tuple[subprocess.Popen[str], Iterator[str]]]:
-    """Start a server on a terminal of its own, close that terminal, and yield the process and its log."""
+    """Start a server on its own terminal, close that terminal, and yield the process and its log."""
     ours, its = os.openpty()
     process = subprocess.Popen(
         [*prefix, *SERVER, "--bind", "127.0.0.1:0", "--data-dir", str(data_dir)],

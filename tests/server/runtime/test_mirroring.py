@@ -1,4 +1,4 @@
-"""A mirror shows what its source last sent, also while the source is away, and after a restart of its own."""
+"""A mirror serves the last data of its source, also while the source is down, and after its own restart."""
 
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ async def test_a_mirror_keeps_serving_while_its_source_is_down_and_resumes_witho
             away = await until_away(mirror)
             assert (away["name"], away["state"], away["percent"]) == ("first", "active", before["percent"])
             still = await mirror.job("a")
-            assert still["elapsed_seconds"] == away["elapsed_seconds"]  # nobody knows whether it goes on
+            assert still["elapsed_seconds"] == away["elapsed_seconds"]  # it is unknown whether it continues
             assert still["eta_seconds"] is still["finish_at"] is None
             async with crashing(data, *bind) as again:
                 await again.report("report", "a", stage="two", progress=10)
@@ -87,7 +87,7 @@ async def test_a_mirror_keeps_serving_while_its_source_is_down_and_resumes_witho
 
 
 async def until_away(mirror: Crashing) -> dict[str, Any]:
-    """Return job `a` once the mirror knows that its source is away."""
+    """Return job `a` once the mirror knows that its source is down."""
     while (await mirror.get("/health"))["lagSeconds"] < 5.5:
         await trio.lowlevel.checkpoint()
     return await mirror.job("a")

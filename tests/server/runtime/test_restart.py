@@ -51,7 +51,7 @@ async def test_acknowledged_reports_survive_a_restart_and_numbers_continue(tmp_p
         assert again.pop("elapsed_seconds") >= status[1].pop("elapsed_seconds")
         [now], [then] = again.pop("stages")[:1], status[1].pop("stages")[:1]
         assert now.pop("elapsed_seconds") >= then.pop("elapsed_seconds")
-        # Nobody was there to be told how it went on.
+        # No server was there to receive its progress.
         assert (then.pop("measured"), now.pop("measured")) == (True, False)
         assert now == then
         assert timeless(again) == timeless(status[1])
@@ -78,7 +78,7 @@ async def test_durations_that_span_a_restart_are_not_learned(tmp_path: Path) -> 
             "exif_analysis": False,
             "ai_evaluation": True,
         }
-        # Told only once it was over, so perhaps begun before the gap.
+        # Only reported at its end, so it may have begun before the gap.
         await box.report("stage", "waits", stage="importing")
         await box.report("stage", "waits", stage="exif_analysis")
         await box.report("complete", "waits")
@@ -92,7 +92,7 @@ async def test_durations_that_span_a_restart_are_not_learned(tmp_path: Path) -> 
 
 
 def check_agreement(data_dir: Path, reported: dict[str, Any]) -> None:
-    """Check that statistics, journal and metrics file say the same."""
+    """Check that statistics, journal and metrics file agree."""
     kept = contents(data_dir / NAME)
     averages = {
         phase if workflow == "dalle" else f"{workflow}/{phase}": {"count": count, "avgNs": avg_ns}
@@ -188,7 +188,7 @@ async def test_an_interrupted_picture_continues_when_it_is_requested_again(tmp_p
             assert [error["error_type"] for error in job["errors"]] == ["INTERRUPTED"]
             # A plain GET starts nothing.
             assert len(api.requests) == 1
-            # The picture came just before the end, and nobody has to pay for it again.
+            # The picture arrived just before the end, and is not paid for again.
             generated = tmp_path / "output" / "simple" / "generated" / "0x1.png"
             generated.parent.mkdir(parents=True, exist_ok=True)
             generated.write_bytes(png())

@@ -92,7 +92,7 @@ async def test_a_clock_jump_while_the_server_is_down_changes_no_duration_and_no_
         clock.advance(3)
         await tracker.report(JobCompleted(job_id="a"))
         assert spent(tracker, "a") == {"importing": 5, "exif_analysis": 62, "exporting": 3, "": 70}
-        # What lasted while nobody was there is no measure.
+        # Durations that span the server's absence are not measured.
         assert {phase: average.count for (_, phase), average in tracker.statistics.averages.items()} == {
             "importing": 1,
             "exporting": 1,
@@ -141,7 +141,7 @@ async def test_after_a_reboot_a_clock_that_went_back_does_not_reduce_durations(
     clock.jump(jump)
     clock.restart()
     async with restored(tmp_path, clock) as tracker:
-        # Only the wall's clock can tell for how long the box was off, if it can.
+        # Only the wall clock can show for how long the machine was off, if it can.
         away = max(0.0, jump)
         assert spent(tracker, "a") == {"importing": away, "": 5 + away}
         clock.advance(1)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.needs("postgres")
 
 
 def is_away(answer: httpx.Response) -> None:
-    """Check that the answer is an error that tells the client to try again."""
+    """Check that the answer is an error after which the client tries again."""
     assert (answer.status_code, answer.json()["code"]) == (503, "LOG_UNAVAILABLE"), answer.text
     assert answer.headers["Retry-After"] == "1"
 

@@ -66,7 +66,7 @@ async def test_positions_continue_after_a_restart(postgres: Postgres, tmp_path: 
         health = await box.get("/health")
         assert (health["role"], health["term"], health["leader"]) == ("leader", 1, box.server.url)
         await box.kill()
-    # Another machine has neither the directory nor anything else of the first one.
+    # Another machine has nothing of the first one, not even the directory.
     async with crashing(folder(tmp_path, "other"), "--log", url) as box:
         assert [{**message, "epoch": ""} for message in await box.events()] == [
             {**each, "epoch": ""} for each in events
@@ -112,7 +112,7 @@ async def test_a_server_that_starts_without_postgres_waits_for_it(own_postgres: 
             "LOG_UNAVAILABLE",
             "1",
         )
-        assert "127.0.0.1" not in answer.text  # the database's address is nobody's business
+        assert "127.0.0.1" not in answer.text  # the database's address is secret
         assert (await box.get("/health"))["role"] == "follower"
         assert (await box.client.get("/health", params={"check": "readiness"})).status_code == 503
         own_postgres.start()
@@ -141,7 +141,7 @@ async def test_a_subscriber_whose_missed_messages_are_unavailable_is_disconnecte
 
 
 async def waits(box: Crashing, leader: Crashing) -> None:
-    """Return once a server knows who leads; a deposed one closes its connections before that."""
+    """Return once a server knows the leader; a deposed one closes its connections before that."""
     with trio.fail_after(60):
         while True:
             with suppress(httpx.TransportError):

@@ -110,7 +110,7 @@ async def ticket_of(box: Crashing, token: str) -> str:
 
 
 async def opens(box: Crashing, ticket: str) -> int:
-    """Return the status with which a server answers who opens a stream with a ticket."""
+    """Return a server's status for a stream that is opened with a ticket."""
     return await status_of(box.client, "GET", f"/events?ticket={ticket}", None, {})
 
 

@@ -111,7 +111,7 @@ async def test_the_server_ends_cleanly_during_any_work(tmp_path: Path, number: s
 
 
 async def hears_the_end(listener: Listener) -> None:
-    """Check that a subscriber hears that the run was cancelled, and then that the server goes away."""
+    """Check that a subscriber receives the cancellation of the run, and then the close of the server."""
     last = (await listener.hear_until("job_failed"))[-1]
     assert (last["state"], last["result"]) == ("cancelled", {"error": ENDED})
     assert await listener.wait_closed() == (1001, "the server is shutting down; reconnect")

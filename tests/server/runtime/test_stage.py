@@ -15,7 +15,7 @@ async def test_an_app_is_ended_if_its_server_ends_just_as_it_is_shown(autojump_c
         assert scope_["type"] == "lifespan"
         await receive()
         answer = send({"type": "lifespan.startup.complete"})
-        answer.send(None)  # type: ignore[attr-defined] # from now on, the stage goes on at the next turn
+        answer.send(None)  # type: ignore[attr-defined] # from now on, the stage continues at the next turn
         answer.close()  # type: ignore[attr-defined]
         scope.cancel()
         for _ in range(3):

@@ -27,7 +27,7 @@ GIVE = (
 
 
 class Systemd:
-    """Stands for systemd: has a socket to be told on, and one for the server to listen on."""
+    """A substitute for systemd: it has a socket for notifications, and one for the server to listen on."""
 
     def __init__(self, directory: Path) -> None:
         self._path = str(directory / "notify")
@@ -43,14 +43,14 @@ class Systemd:
         self.listening.close()
 
     def clutter(self) -> None:
-        """Leave no room for what is told, as other services do at the start of a machine."""
+        """Fill the notification socket, as other services do when a machine starts."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others, suppress(BlockingIOError):
             others.setblocking(False)
             while True:
                 others.sendto(b"STATUS=others", self._path)
 
     async def hear_until(self, last: str) -> list[str]:
-        """Return all that is told, up to and with `last`."""
+        """Return all notifications up to and including `last`."""
         with trio.fail_after(60):
             received = [await self.hear()]
             while received[-1] != last:
@@ -125,7 +125,7 @@ async def test_a_restart_loses_no_attempt_to_connect(systemd: Systemd) -> None:
         answers.append(await systemd.ask())
 
     async with trio.open_nursery() as nursery:
-        for _ in range(20):  # while nobody is there
+        for _ in range(20):  # while no server runs
             nursery.start_soon(ask)
         async with systemd.started():
             with trio.fail_after(60):
@@ -161,7 +161,7 @@ def test_the_units_are_sound_and_expose_little(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     units = [str(tmp_path / name) for name in ("phaseline.service", "phaseline.socket")]
     checked = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
-    # What systemd has to say of other units of this machine is not ours to mend.
+    # Warnings about other units of this machine are ignored.
     assert "phaseline" not in checked.stderr
     assert checked.returncode == 0
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager", units[0]]
