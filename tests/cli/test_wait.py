@@ -99,7 +99,7 @@ async def test_wait_ends_when_the_job_has_come_far_enough(env: Env, url: str) ->
     env["PROGRESS_URL"] = url
     await send(url, {"type": "job_started", "job_id": "a", "phases": ["render"]})
     async with waiting(env, "a", "--for", "percent=5") as process:
-        for done in range(100):  # a first progress is no evidence of speed; the next one shows how far the job is
+        for done in range(100):  # the first progress shows no speed; the speed of later ones shows how far the job is
             await send(url, {"type": "job_progress", "job_id": "a", "stage": "render", "progress": done})
             with trio.move_on_after(0.2):
                 await process.wait()

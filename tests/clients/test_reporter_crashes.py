@@ -111,7 +111,7 @@ async def test_a_server_without_its_data_gets_every_job_from_the_spool_of_a_dead
     flags = ("--bind", f"127.0.0.1:{port}")
     async with program(CRASHES, f"ws://127.0.0.1:{port}/ws", str(spool), "a") as worker:
         async with server_process(tmp_path / "data", *flags):
-            # Messages to others do not show that: they may arrive later, and a report may arrive before its reporter's own.
+            # Wait for the flush: subscribers may receive a report before its reporter receives the acknowledgement.
             assert worker.stdin is not None
             await worker.stdin.send_all(b"flush\n")
             while "delivered" not in (output := await line(worker)):

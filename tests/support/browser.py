@@ -138,7 +138,8 @@ async def browser(directory: Path, *flags: str, own: bool = False) -> AsyncItera
     Args:
         directory: The data of a Chromium that is started for this tab.
         flags: Flags of such a Chromium.
-        own: Whether to start one even without flags; otherwise the tests of a process share one, with profiles in memory.
+        own: Whether to start one even without flags; otherwise the tests of a process share one, with profiles in
+            memory.
     """
     if own or flags:
         async with _own_tab(directory, flags) as tab:

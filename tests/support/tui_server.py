@@ -202,9 +202,8 @@ class PlayedServer:
         elif message["type"] == "subscribe":
             confirmed = {"type": "subscription_confirmed", "channels": message["channels"]}
             snapshot = {"type": "snapshot", "epoch": "e1", "seq": 7, "jobs": self.jobs}
-            self._open[websocket] = (
-                trio.Event()
-            )  # before the snapshot: a client that has it receives everything that a test sends next
+            # Before the snapshot: a client that has it receives everything that a test sends next.
+            self._open[websocket] = trio.Event()
             for each in (confirmed, snapshot):
                 await websocket.send_message(msgspec.json.encode(each).decode())
             self._subscribed.set()

@@ -25,7 +25,7 @@ async def test_a_running_server_applies_created_and_revoked_tokens(
             await send(before, "subscribe")
             text, token = file.create(Scope.READ)
             assert (await client.get("/progress/jobs")).status_code == 401
-            with pytest.raises(ConnectionClosed):  # callers from the time when the server was open
+            with pytest.raises(ConnectionClosed):  # it connected while the server was open
                 await receive(before)
         headers = {"Authorization": f"Bearer {text}"}
         assert (await client.get("/progress/jobs", headers=headers)).status_code == 200

@@ -90,7 +90,7 @@ def test_a_changed_subscription_applies_from_the_next_message(
 
 
 def change(subscriber: DirectSubscriber, what: str, value: object) -> None:
-    """Change a subscription, or end it."""
+    """Change a setting of a subscriber, or end it."""
     if what == "channels":
         assert isinstance(value, frozenset)
         subscriber.channels = value

@@ -107,7 +107,7 @@ async def test_a_commit_is_not_cancelled(open_store: Open) -> None:
     assert (store.top, await numbers(store)) == (3, [1, 2, 3])
 
 
-async def test_the_latest_batch_of_a_job_is_stored(open_store: Open) -> None:
+async def test_a_job_has_the_state_of_its_latest_batch(open_store: Open) -> None:
     store = await open_store()
     await store.commit(batch(1, 2, jobs=[job_row("a", 1), job_row("b", 2)]))
     await store.commit(batch(3, 4, jobs=[job_row("a", 4, ended_ns=9)]))

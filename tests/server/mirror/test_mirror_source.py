@@ -102,7 +102,7 @@ async def test_an_untrusted_certificate_is_named(tmp_path: Path) -> None:
     assert "SSL_CERT_FILE" in text
 
 
-async def test_a_source_sends_the_messages_after_a_position_or_a_new_copy(tmp_path: Path) -> None:
+async def test_a_source_sends_the_messages_after_a_position_or_a_full_copy(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for number in range(3):
             await client.post("/progress/start", json={"job_id": f"job-{number}"})

@@ -104,7 +104,7 @@ async def test_cancelling_does_not_wait_for_a_caption_that_takes_long(
 
 
 @pytest.mark.slow
-async def test_huge_pictures_of_a_provider_are_rejected_without_use_of_memory(tmp_path: Path) -> None:
+async def test_huge_pictures_of_a_provider_are_rejected_without_being_decoded(tmp_path: Path) -> None:
     content = io.BytesIO()
     Image.new("1", (8000, 8000)).save(content, "PNG")
     bomb = answer({"data": [{"b64_json": base64.b64encode(content.getvalue()).decode()}]})

@@ -97,9 +97,8 @@ def open_folder() -> Iterator[Path]:
 def test_folders_without_permission_are_an_error(open_folder: Path) -> None:
     storage = Storage(open_folder)
     storage.write_picture("annotated", *KEY, b"annotated")
-    user = (
-        65_534 if os.geteuid() == 0 else None
-    )  # root may write anywhere, so as root the test runs it as the user nobody
+    # Root may write anywhere, so as root, the test runs it as the user `nobody`.
+    user = 65_534 if os.geteuid() == 0 else None
     closed = open_folder / "output" / "simple" / "annotated"
     closed.chmod(0o555)
     try:

@@ -1,4 +1,4 @@
-"""Starts that fail with a one-line error and exit code 2, and change nothing; and problems that prevent no start."""
+"""Starts that fail with a one-line error and exit code 2, and change nothing; and starts in spite of a problem."""
 
 import json
 import os
