@@ -1,4 +1,4 @@
-"""The tests and benchmarks; they have folders of their own for data, state and settings, never the user's."""
+"""The tests and benchmarks; they have separate folders for data, state and settings, never the user's."""
 
 import atexit
 import os

@@ -3,7 +3,7 @@
 Clients of every kind use the installed server: WebSockets that leave with a frame half sent, workers that vanish,
 pages, Server-Sent Events, polling sessions, tickets, links, orders, and requests that are cut off. The tables that a
 server fills by design are small here, and soon full; after that, every figure should be level. Polling sessions that
-nobody closes expire after 300 s, so runs of less than 10 minutes say little about memory.
+are not closed expire after 300 s, so runs of less than 10 minutes show little about memory.
 """
 
 import argparse
@@ -254,7 +254,7 @@ def row(name: str, figures: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Let clients come and go, and print what the server holds, ten times and after all have left."""
+    """Connect and disconnect clients, and print the server's memory, ten times and after all have left."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=random.randrange(2**16))

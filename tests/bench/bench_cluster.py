@@ -50,7 +50,7 @@ def psycopg_commits(url: str, events: Sequence[bytes]) -> float:
 
 
 def measure_acks(pair: PostgresPair, rate: int, seconds: float) -> None:
-    """How long an acknowledgement takes at a steady pace, by turns with SQLite; psycopg's own commits."""
+    """Measure the delay of acknowledgements at a steady pace, in turns with SQLite; and psycopg's own commits."""
     with psycopg.connect(pair.new_database(), target_session_attrs="read-write", autocommit=True) as connection:
         connection.execute("CREATE TABLE events (seq bigint PRIMARY KEY, body bytea)")
         begun, times = time.perf_counter(), list[float]()
@@ -118,13 +118,13 @@ def subscribed(server: Server) -> socket.socket:
 
 
 def measure_lag(pair: PostgresPair, rate: int, seconds: float) -> None:
-    """How much later a subscriber of a follower receives a message than one of the leader."""
+    """Measure how much later a subscriber of a follower receives a message than one of the leader."""
     with group(pair, 2) as (leader, follower):
         print_times(f"lag of a follower at {rate:,} events/s", lags_ms(leader, follower, rate, seconds), LAG)
 
 
 def measure_mirror(rates: Sequence[int], seconds: float) -> None:
-    """How much later a subscriber of a mirror receives a message than one of its source, and what both cost."""
+    """Measure how much later a subscriber of a mirror receives a message than one of its source, and the costs."""
     for rate in rates:
         with ExitStack() as stack:
             source, mirror = (Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2))

@@ -1,4 +1,4 @@
-"""What an estimate costs: one question, one job learned, and a thousand watched jobs once a second.
+"""The cost of estimates: one query, learning from one job, and a thousand watched jobs once per second.
 
 Processor time of this thread, the best of several rounds. Nothing is asserted.
 """

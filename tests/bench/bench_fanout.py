@@ -174,7 +174,7 @@ def free_port() -> int:
 
 
 def compare(names: list[str], load: Load, directory: Path, burst: int) -> None:
-    """Print the table of fan-outs, and how the others compare; in turns, as the machine is not always as fast."""
+    """Print the table of fan-outs, and how the others compare; in turns, because the machine's speed varies."""
     pace = "1 ms apart, each meets cold caches" if burst == 1 else f"{burst} in a row"
     print(f"\n{SUBSCRIBERS} subscribers, messages of {SIZE} bytes, a frame a write; {pace}; medians of {ROUNDS}")
     row("", "frames/s", "µs CPU/frame", "load's share")

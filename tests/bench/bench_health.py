@@ -1,4 +1,4 @@
-"""How soon `GET /health` is answered while nothing is done, and while four pictures are being painted.
+"""Latency of `GET /health` on an idle server, and while four pictures are being painted.
 
 Both figures come from one run, over one kept connection, a request every 10 ms.
 """

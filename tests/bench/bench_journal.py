@@ -53,7 +53,7 @@ def ingest(server: Server | Echo, frames: list[bytes], events: int) -> tuple[flo
 
 
 def measure_peers(count: int) -> tuple[float, float]:
-    """What this machine's disk, and a WebSocket server without a disk, do with the same events in the same run.
+    """Measure this machine's disk, and a WebSocket server without a disk, with the same events in the same run.
 
     Returns:
         The events that SQLite commits in a second, and the processor seconds that `websockets` needs for all events.
@@ -133,7 +133,7 @@ def post_all(server: Server, posts: list[list[bytes]]) -> tuple[float, float, fl
 
 
 def measure_ack(rate: int, seconds: float, *flags: str) -> None:
-    """How long an acknowledgement takes at a steady pace."""
+    """Measure the delay of acknowledgements at a steady pace."""
     with tempfile.TemporaryDirectory() as directory, serving(Path(directory), *flags) as server:
         start_jobs(server, ["job_0"])
         sock = connect(server.port)

@@ -1,4 +1,4 @@
-"""What the web page costs a browser: processor with 10,000 jobs and 100 changes a second, and frames while scrolling.
+"""The web page's cost in a browser: CPU with 10,000 jobs and 100 changes per second, and frames while scrolling.
 
 Processor time is that of Chromium's renderer, by the kernel's account; a full core is 100 %.
 """

@@ -1,4 +1,4 @@
-"""What an open page keeps: JavaScript heap, nodes and listeners, each after a collection, at 100 changes a second."""
+"""Memory of an open page: JavaScript heap, nodes and listeners, each after a collection, at 100 changes per second."""
 
 import argparse
 import tempfile

@@ -176,7 +176,7 @@ def _left(boxes: list[Box], night: Night) -> int:
 
 
 def check(boxes: list[Box], nights: Iterable[Night], runs: Path) -> None:
-    """Check that each job ran once, ended well, and that its server knows it."""
+    """Check that each job ran once and completed, and that its server knows it."""
     ids = {name for night in nights for name in night.all}
     assert Counter(runs.read_text().split()) == dict.fromkeys(ids, 1), "a job was lost, or ran twice"
     ended = {job["job_id"]: job["state"] for queue, at in QUEUES for job in boxes[at].jobs(queue)}

@@ -1,7 +1,7 @@
-"""What a reporter costs its worker, beside tqdm in the same run, with a real server listening.
+"""The cost of a reporter for its worker, compared with tqdm in the same run, with a real server.
 
-Times are the calling thread's own, the best of several rounds taken in turn, so that whatever else this machine does
-counts for all of them or for none. Memory is resident memory, the median of several processes. System calls are ruled
+Times are CPU times of the calling thread, the best of several rounds in turn, so that other load of the machine
+affects all of them or none. Memory is resident memory, the median of several processes. System calls are ruled
 out by the kernel, which ends a process at its first one (seccomp), and counted by strace where that is installed.
 """
 
@@ -206,7 +206,7 @@ def count_syscalls(url: str) -> None:
     if shutil.which("strace"):
         with tempfile.TemporaryDirectory() as directory:
             traced = run(PROOF + MARKED, url, prefix=("strace", "-ff", "-qq", "-o", f"{directory}/calls"))
-            # A file for each thread; the two marks are in the one whose calls count.
+            # One file per thread; the two marks are in that of the measured thread.
             texts = [file.read_text().splitlines() for file in Path(directory).iterdir()]
         [lines] = [text for text in texts if sum(each.startswith("getppid(") for each in text) == 2] or [[]]
         marks = [index for index, each in enumerate(lines) if each.startswith("getppid(")]

@@ -1,4 +1,4 @@
-"""How fast output passes through `phaseline run`, beside one more `cat`; and keys, beside `script`."""
+"""Speed of output through `phaseline run`, compared with one more `cat`; and of keys, compared with `script`."""
 
 import argparse
 import os
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def measure_pipe(rounds: int) -> None:
-    """Print the speed of a stream; so long that the start of a program counts little."""
+    """Print the speed of a stream, which is so long that the start of a program hardly matters."""
     megabytes = 3000
     source = f"head -c {megabytes}000000 /dev/zero"
     commands = {
@@ -55,7 +55,7 @@ def measure_pipe(rounds: int) -> None:
 
 
 def measure_keys(count: int) -> None:
-    """Print how long a key takes to its program and back, in turns, so that the machine's load counts for all."""
+    """Print how long a key takes to its program and back, in turns, so that the machine's load affects all."""
     commands = {
         "alone": ECHO,
         "script": f'script -qc "{ECHO}" /dev/null',

@@ -1,4 +1,4 @@
-"""How long our programs take to start, beside an interpreter that does nothing, and one that imports Textual."""
+"""Start times of our programs, compared with an empty interpreter and one that imports Textual."""
 
 import argparse
 import sys

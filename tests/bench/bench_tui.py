@@ -1,4 +1,4 @@
-"""What the terminal view costs while it is open: processor, bytes over the line, memory, and how soon a key shows.
+"""The terminal view's cost while it is open: CPU, bytes over the line, memory, and the delay of a key.
 
 The real program runs at a pseudo terminal, whose bytes are counted, and follows a scripted server in this process.
 Processor time is that of all its threads, by the kernel's account; a full core is 100 %.

@@ -1,4 +1,4 @@
-"""What reporters sent and subscribers received, written down as it happens, and compared at the end."""
+"""A record of all sent reports and received messages, which are compared at the end."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ class Mark:
 
 
 class Acks:
-    """What the reporters have sent, and what was acknowledged.
+    """The reports that were sent and those that were acknowledged.
 
     Attributes:
         sent: The highest number that each producer has sent.

@@ -30,7 +30,7 @@ def seconds(command: Sequence[str]) -> float:
 
 
 def in_turns(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each command, run in turns so that the machine's load counts for all of them."""
+    """Return the median seconds of each command, run in turns so that the machine's load affects all of them."""
     taken = [{name: seconds(command) for name, command in commands.items()} for _ in range(rounds)]
     return {name: statistics.median(one[name] for one in taken) for name in commands}
 

@@ -1,7 +1,7 @@
-"""A bystander: how long `/health` and an acknowledgement take while others use the server, from a process of its own.
+"""A bystander: latency of `/health` and of acknowledgements while others use the server, from a separate process.
 
     python -m tests.bench.probe PORT
-    python -m tests.bench.probe PORT SUBSCRIBERS    only subscribe so many clients, and read what they are sent
+    python -m tests.bench.probe PORT SUBSCRIBERS    only subscribe that many clients, and read their messages
 
 It prints a line once it has begun, and when its stdin closes, the latencies as JSON, in milliseconds.
 """
@@ -23,7 +23,7 @@ END = b'"type":"job_completed"'
 
 
 class Probe:
-    """Measures until it is stopped; what is under way then still counts, so that a long wait is not lost."""
+    """Measures until it is stopped; a request in progress at that time is included, so that a long wait is not lost."""
 
     def __init__(self, port: int) -> None:
         self._port = port

@@ -35,7 +35,7 @@ KILLED_EARLY = 0.1  # of all rounds: before the server listens, or just then
 
 @dataclass
 class Producer:
-    """What one producer has sent, in the order of its numbers, and what came of it.
+    """The reports that one producer has sent, in the order of their numbers, and their fate.
 
     Attributes:
         sent: The highest number that was ever sent.
@@ -78,7 +78,7 @@ def number_of(message: dict[str, Any]) -> int:
 
 @dataclass
 class Tally:
-    """What was found."""
+    """The results."""
 
     rounds: int = 0
     early: int = 0
@@ -203,7 +203,7 @@ class Torture:
                     if end is None and key.data.acked > begun[key.data.name][0]:
                         end = time.monotonic() + self._chance.uniform(0.02, self._load_s)
             os.kill(server.pid, signal.SIGKILL)
-            # What had been sent before counts.
+            # Acknowledgements sent before the kill are recorded.
             for name, reporter in reporters.items():
                 self._take(self._producers[name], reporter.rest(), begun[name][1])
                 reporter.close()

@@ -40,7 +40,7 @@ SUBSCRIBERS = 10
 ROUND_S = 120  # then something is stuck
 LEASE_S = 3  # of the leader
 COMMIT_S = 5  # for which a commit waits for its standby
-KILLED_TWICE = 0.1  # of the kills: the next leader too, as it begins
+KILLED_TWICE = 0.1  # share of kills that also hit the next leader when it starts
 
 
 class Torture:
@@ -64,7 +64,7 @@ class Torture:
 
     @property
     def files(self) -> list[Path]:
-        """What the subscribers write."""
+        """The files that the subscribers write."""
         return [self._folder / f"subscriber-{number}" for number in range(SUBSCRIBERS)]
 
     async def run(self, rounds: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What programs of the system print, as they print it, and what is read from it."""
+"""Real output of installed programs, and the progress that is read from it."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -26,7 +26,7 @@ OTHER_PHASES: Final = {
     "transformers-trainer-pty": ["run"],
     "xgboost-pty": ["boost"],
 }
-"""Where the phases' names differ from a person's, for want of words on the screen."""
+"""The recordings whose phases have other names than a person gives, because the screen shows no names."""
 
 
 @cache

@@ -103,7 +103,7 @@ def test_the_environment_of_a_cron_job_is_not_changed(phaseline: str, env: dict[
 
 
 def test_signals_that_are_ignored_stay_ignored(phaseline: str, env: dict[str, str]) -> None:
-    """A shell lets what it starts with & ignore SIGINT."""
+    """In a shell, commands started with & ignore SIGINT."""
     status = "grep SigIgn /proc/self/status"
     script = f"trap '' INT QUIT; {phaseline} run -- {status}; {status}"
     done = subprocess.run(["sh", "-c", script], env=env, capture_output=True, timeout=120, check=True)

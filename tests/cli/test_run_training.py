@@ -1,4 +1,4 @@
-"""Trainings of Keras, Lightning and transformers, as the hook reports them.
+"""Keras, Lightning and transformers trainings that the hook reports.
 
 The files in `tests/data/hook` are reports of real trainings, by Keras 3.15, Lightning 2.6 and transformers 5.24. The
 libraries need a gigabyte, so the development requirements do without them; where they are installed, they run too.

@@ -28,7 +28,7 @@ TSP = """ID   State      Output               E-Level  Times(r/u/s)   Command [r
 3    skipped    (no output)                                  [1]&& make all
 """
 OPENCUE = Path(__file__).parents[1] / "data" / "opencue.json"
-"""What pycue 1.37 has read from a simulated Cuebot, some fields left out."""
+"""Data that pycue 1.37 read from a simulated Cuebot, without some fields."""
 STARTED = "2026-11-30T02:00:00.5+00:00"
 
 

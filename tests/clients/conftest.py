@@ -1,4 +1,4 @@
-"""What holds for every test of a client."""
+"""Fixtures for all tests of clients."""
 
 import pytest
 

@@ -156,7 +156,7 @@ async def test_the_random_numbers_of_the_host_stay_as_they_were(mode: str) -> No
 
 
 async def answer_slowly(stream: trio.SocketStream) -> None:
-    """Send one byte of an answer after the other, each well within any time-out."""
+    """Send an answer byte by byte, each far within any time-out."""
     with suppress(trio.BrokenResourceError):
         for byte in b"HTTP/1.1 200 OK\r\n" + b"X-Slow: 1\r\n" * 1000:
             await stream.send_all(bytes([byte]))

@@ -1,4 +1,4 @@
-"""What the web page keeps while jobs change: as much as before."""
+"""The web page's memory does not grow while jobs change."""
 
 from pathlib import Path
 

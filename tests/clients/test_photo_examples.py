@@ -54,7 +54,7 @@ async def test_every_example_in_order_works_as_printed(server: ServerProcess, wa
     assert re.fullmatch(
         r"Job job_12345:\n  Stage: completed\n  Progress: 100\.0%\n  Elapsed: \d+(\.\d+)?s\n", done.stdout.decode()
     )
-    # It completes the job twice, well and then badly. The second end is logged, and changes nothing.
+    # It ends the job twice, completed and then failed. The second end is logged, and changes nothing.
     [line] = done.stderr.decode().splitlines()
     assert "complete_job('job_12345') is ignored" in line
     assert "completed already" in line

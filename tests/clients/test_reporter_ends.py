@@ -1,4 +1,4 @@
-"""How a worker's code ends is how its job ends, whichever way it reports; over a real server."""
+"""A job ends as its worker's code ends, for each way to report, over a real server."""
 
 import json
 import os

@@ -93,7 +93,7 @@ reporter.report(JobCompleted(job_id="a", result={"count": count}))
         assert sorted(received) == list(range(1, messages[-1]["result"]["count"] + 1))
 
 
-# From 3.12 on, Python warns of a fork while there is another thread. That it goes well with ours is what is tested.
+# From 3.12 on, Python warns of a fork while there is another thread. The tests show that the reporter's is safe.
 UNWARNED = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}
 FORKS = """
 reporter = Reporter(sys.argv[1], flush_timeout=60)

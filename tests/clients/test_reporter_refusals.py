@@ -211,7 +211,7 @@ async def test_a_report_after_close_is_ignored(server: ServerProcess, caplog: py
 
 
 async def test_the_server_names_the_report_that_it_rejects(server: ServerProcess) -> None:
-    """What the reporter relies on: an answer to each report, which names it, whatever is wrong with it."""
+    """The reporter relies on an answer to each report that names it, for every kind of error."""
     output = [
         {"type": "register", "acks": True},
         {"type": "job_started", "job_id": "a", "workflow": "photo", "producer": "p", "producer_seq": 1},

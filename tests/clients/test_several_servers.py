@@ -30,7 +30,7 @@ def env(tmp_path: Path) -> Env:
 
 @asynccontextmanager
 async def without_log(tmp_path: Path, *, ever: bool) -> AsyncIterator[ServerProcess]:
-    """Run a server whose database is stopped, or never was there; it then answers otherwise."""
+    """Run a server whose database is stopped, or never existed, which gives another answer."""
     if not ever:
         log = f"postgresql://127.0.0.1:{free_port()}/none"
         async with server_process(folder(tmp_path, "without"), "--log", log) as server:

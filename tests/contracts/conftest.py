@@ -33,7 +33,7 @@ def python() -> Python:
 
 @pytest.fixture(scope="session")
 def loaded_by(python: Python) -> Callable[[str], set[str]]:
-    """Return the top-level modules, and the whole names of ours, that are loaded once `code` has run."""
+    """Return the loaded modules after `code` has run: full names of Phaseline's modules, top-level names of others."""
 
     def modules(code: str) -> set[str]:
         run = python(f"{code}\nimport json, sys\nprint('\\n' + json.dumps(sorted(sys.modules)))")

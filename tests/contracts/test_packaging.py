@@ -1,4 +1,4 @@
-"""What a user gets: the wheel's and the sdist's content, and the resolved requirements."""
+"""The content of the wheel and the sdist, and the resolved requirements."""
 
 import re
 import subprocess

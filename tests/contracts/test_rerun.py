@@ -1,4 +1,4 @@
-"""The run of a suite whose failed tests are run once more, each alone."""
+"""Runs in which failed tests are repeated once, each alone."""
 
 import os
 import re

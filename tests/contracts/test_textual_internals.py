@@ -81,7 +81,7 @@ def test_the_app_overrides_what_textual_calls() -> None:
 
 @pytest.mark.slow
 def test_no_other_module_uses_the_inside_of_another_library() -> None:
-    """Private names of ours are used through `self`; those of a class of another library only in one module."""
+    """Phaseline's private names are used through `self`; those of other libraries' classes only in one module."""
     ours = {name for path in ROOT.rglob("*.py") for name in defined(ast.parse(path.read_text()))}
     theirs = {name for one in (Internals(), Screen(), Widget()) for name in dir(one) if is_private(name)}
     found = [
@@ -110,7 +110,7 @@ def is_private(name: str) -> bool:
 
 
 def defined(tree: ast.AST) -> set[str]:
-    """Return the private names that classes of ours define or assign."""
+    """Return the private names that Phaseline's classes define or assign."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

@@ -50,7 +50,7 @@ def refusal(frame: bytes | str, max_depth: int = 16) -> PhaselineError:
         (INFO % '"\ud800"', InvalidJSON, "byte 0xed"),
         (INFO % r'"\ud800"', InvalidJSON, "the lone surrogate \\ud"),
         (INFO % r'"\udc00\ud800"', InvalidJSON, "the lone surrogate \\ud"),
-        # no object, or none of ours
+        # not an object, or of an unknown type
         (b"[]", InvalidJSON, "is an array; allowed: a JSON object"),
         (b"null", InvalidJSON, "is null; allowed: a JSON object"),
         (b'"ping"', InvalidJSON, "is a string; allowed: a JSON object"),

@@ -1,4 +1,4 @@
-"""What is encoded is decoded to the same again."""
+"""Decoding returns the encoded messages unchanged."""
 
 from typing import get_args
 

@@ -1,4 +1,4 @@
-"""What is learned of the accuracy of progress, and of the width of the band."""
+"""Learning the accuracy of progress and the width of the band."""
 
 import random
 from typing import Any

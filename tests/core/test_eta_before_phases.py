@@ -1,4 +1,4 @@
-"""Estimates of a job that has begun no phase yet, as that of a command that has printed nothing."""
+"""Estimates of a job without a phase so far, such as a command that has printed nothing."""
 
 import pytest
 

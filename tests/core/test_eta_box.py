@@ -1,4 +1,4 @@
-"""When a box is free: forecasts of queued batches on simulated machines, and what they learn from."""
+"""Forecasts of when a box is free, for queued batches on simulated machines, and learning from batches."""
 
 import random
 from bisect import bisect

@@ -46,7 +46,7 @@ def test_percent_and_remaining_time_have_hand_computed_values() -> None:
     assert run.shown(0) == (0, 10)
     run.enter("a", 0)
     assert run.shown(1) == (10, 9)
-    run.enter("b", 1)  # a was quick: it counts with its average all the same
+    run.enter("b", 1)  # `a` was quick, but its average is still used
     assert run.shown(1) == (20, 8)
     assert run.shown(3) == (40, 6)
     run.complete("b", 4)

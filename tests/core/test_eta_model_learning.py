@@ -1,4 +1,4 @@
-"""What the engine `model` learns from runs, and what it does not."""
+"""Runs that the engine `model` learns from, and runs that it ignores."""
 
 import math
 import random

@@ -20,7 +20,7 @@ from tests.support.core_events import SECOND, moment
 
 @dataclass
 class Look:
-    """What was estimated at a moment of a run."""
+    """An estimate at a point of a run."""
 
     share: float
     left: float

@@ -21,7 +21,7 @@ JOBS = 3
 
 
 class Server:
-    """What a server does with reports: it takes each number of a producer once, and knows jobs or does not."""
+    """A model of a server: it records each number of a producer once, and knows or does not know jobs."""
 
     def __init__(self, epoch: int) -> None:
         self.epoch = str(epoch)

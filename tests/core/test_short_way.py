@@ -56,7 +56,7 @@ others: st.SearchStrategy[Event] = st.sampled_from(
 
 
 def apply(job: Job, event: Event, now: Moment, *, short: bool) -> str:
-    """Return why `job` has refused `event`, "" if it has not."""
+    """Return the reason for which `job` rejects `event`, or ""."""
     try:
         if not (short and isinstance(event, JobProgress) and job.goes_on(event, now)):
             job.apply(event, now)

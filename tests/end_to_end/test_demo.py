@@ -22,10 +22,10 @@ LINE = re.compile(r" *[\d.]+ s  (\S+(?: \(\w\))?) +\d/8 (\w+) ")
 
 @pytest.fixture
 def programs(tmp_path: Path) -> dict[str, str]:
-    """Return an environment in which this interpreter's directory has both programs, whatever is installed.
+    """Return an environment in which this interpreter's directory has both programs, also if they are not installed.
 
-    Its time zone is one where it is noon: a day that ended meanwhile would take jobs out of the day's counts. Its
-    pictures are small, as painting them would take most of the tests' time.
+    Its time zone is one where it is noon: if a day ended meanwhile, jobs would be missing from the day's counts. Its
+    pictures are small, because painting would take most of the tests' time.
     """
     home = {name: str(tmp_path / "home") for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME")}  # not the user's own filter
     return environment(TZ=f"NOON{time.gmtime().tm_hour - 12:+d}", PICTURE_SIZE="128x128", **home)
@@ -173,7 +173,7 @@ def test_on_a_terminal_the_tui_opens_on_it_and_q_ends_all(
     inner = " ".join([*DEMO, str(data)])
     shell = f"{inner}; echo ended with $?; exec cat"
     subprocess.run([*tmux, "new-session", "-d", "-x", "120", "-y", "40", shell], check=True, env=programs)
-    screen = wait_for(tmux, "12 done", "2 failed")  # one picture twice, as it is asked for again
+    screen = wait_for(tmux, "12 done", "2 failed")  # one picture twice, because it is requested again
     assert "brisk" in screen
     assert "patient" in screen
     subprocess.run([*tmux, "send-keys", "q"], check=True)

@@ -22,7 +22,7 @@ PAGE = dict(
 LOOPS = {
     "bash": (["bash", "-c"], PAGE["sh"]),
     "fish": (["fish", "-c"], PAGE["fish"]),
-    # Fish 4 takes ? as it stands, and so does fish 3 when told to.
+    # Fish 4 does not expand `?`, nor does fish 3 with this option.
     "fish, as in the quick start": (["fish", "--features", "qmark-noglob", "-c"], QUICK_START),
 }
 
@@ -48,7 +48,7 @@ async def test_the_polling_loop_starts_a_picture_and_follows_it_to_its_end(tmp_p
                         assert piece, reported
                         reported += piece
             finally:
-                os.killpg(process.pid, signal.SIGKILL)  # the shell, and whatever it runs just then
+                os.killpg(process.pid, signal.SIGKILL)  # the shell and its current child
                 with trio.CancelScope(shield=True):
                     await process.wait()
     *_, percent, phase, done = reported.decode().split()

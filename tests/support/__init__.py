@@ -1,1 +1,1 @@
-"""What tests share: servers, clients, worlds and screens, imported as `tests.support.…`."""
+"""Shared code of the tests: servers, clients, worlds and screens, imported as `tests.support.…`."""

@@ -33,7 +33,7 @@ _LARGEST = 64 * 2**20
 
 
 class Kept(NamedTuple):
-    """What a page keeps after a collection: bytes of its scripts' heap, nodes of documents, and event listeners."""
+    """The memory of a page after a collection: bytes of the script heap, document nodes, and event listeners."""
 
     heap: float
     nodes: int

@@ -61,8 +61,8 @@ class Load:
             each.connect_ex(("127.0.0.1", port))
             waiting[each.fileno()] = (each, bytearray())
             poll.register(each, select.EPOLLOUT)
-        # Each says something of its own once it is answered: the kernel acknowledges what such a client receives in the
-        # sender's time, and what one receives that has never spoken since, in its own.
+        # Each sends something after the answer: the kernel then acknowledges the data that this client receives in the
+        # sender's time; without that, it does so in the client's time.
         hello, welcome, then = (
             (MQTT_CONNECT, MQTT_CONNECTED, MQTT_SUBSCRIBE)
             if mqtt
@@ -119,7 +119,7 @@ class Load:
                 if left[number] <= 0:
                     poll.unregister(number)
                     del left[number]
-            time.sleep(0.001)  # lets more gather, for fewer calls
+            time.sleep(0.001)  # gathers more data, for fewer calls
         ended = time.monotonic()
         return {"ended": ended, "share": (time.process_time() - cpu) / (ended - begun)}
 

@@ -60,7 +60,7 @@ async def take_commands() -> None:
             while not broadcaster.statistics().queued:
                 broadcaster.publish(fill)
                 await trio.lowlevel.checkpoint()
-            for _ in range(3):  # and those whose sockets take a little more
+            for _ in range(3):  # and those whose sockets accept a little more
                 broadcaster.publish(fill)
             print("done", flush=True)
             continue

@@ -31,7 +31,7 @@ _PREFERENCES: dict[str, Any] = {
 
 
 _LEFT = "A ServiceWorker intercepted the request and encountered an unexpected error"
-"""What Firefox logs of a load that ends because the page is left."""
+"""Firefox logs this for a load that ends because the tab leaves the page."""
 
 
 class Firefox(Browser):

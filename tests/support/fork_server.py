@@ -1,6 +1,6 @@
 """The program that forks others for `tests.support.forked`, after the imports that take most of their start.
 
-Each request is a message on the socket whose descriptor is the argument: JSON, with the standard streams of the new
+Each request is a message on the socket with the descriptor in the argument: JSON, with the standard streams of the new
 process and a pipe for its exit code. The answer is the id of the process, with its pidfd. All processes are killed when
 the socket is closed.
 """

@@ -202,4 +202,4 @@ POLITE: list[bytes] = [
     OPEN + frame(b'{"type": "subscribe", "channels": ["jobs"], "snapshot": true}') + frame(b'{"type": "ping"}'),
     POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 ]
-"""What others say, to be spoiled by chance."""
+"""Valid input, for random mutations."""

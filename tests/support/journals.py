@@ -54,7 +54,7 @@ def crashed(data_dir: Path, copy: Path) -> Path:
 
 
 def served_last(data_dir: Path) -> None:
-    """Let a copied journal pass for the file that was served last: a crash would have left the same inode."""
+    """Make a copied journal appear to be the file that was served last: a crash would have left the same inode."""
     lock = data_dir / "journal.lock"
     marker = json.loads(lock.read_bytes())
     lock.write_text(json.dumps({**marker, "inode": (data_dir / NAME).stat().st_ino}))

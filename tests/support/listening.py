@@ -88,9 +88,9 @@ async def listening(where: httpx.AsyncClient | str, *channels: str, **options: o
 async def connected(url: str) -> AsyncIterator[Listener]:
     """Connect to a server's `/ws`; at the end, the connection is dropped without a close frame."""
     host = httpx.URL(url).netloc.decode()
-    # With room for all that comes: trio-websocket does not close one whose messages are not taken.
+    # With room for all messages: trio-websocket does not close a connection whose messages are not received.
     room: dict[str, Any] = {"max_message_size": 2**26, "message_queue_size": 100_000}
-    # A stream of our own, as trio-websocket leaves it open if the handshake fails or the server closes first.
+    # Our own stream, because trio-websocket leaves it open if the handshake fails or the server closes first.
     async with (
         await trio.open_tcp_stream("127.0.0.1", httpx.URL(url).port or 80) as stream,
         trio.open_nursery() as nursery,

@@ -7,14 +7,14 @@ ESTIMATED = [
     *("eta_seconds", "eta_low_seconds", "eta_high_seconds", "finish_at", "finish_low_at", "finish_high_at"),
     *("eta_basis", "eta_runs", "stage_index", "stage_count"),
 ]
-"""What a message about a job and a job's state have in common."""
+"""Fields that messages about jobs and states of jobs have in common."""
 
 COMMON = ["seq", "epoch", *ESTIMATED, "elapsed_seconds"]
-"""What follows `timestamp` in every message about a job."""
+"""Fields after `timestamp` in every message about a job."""
 
 QUEUE = ["queue", "position", "queued_at", "start_eta_seconds", "start_at"]
 START = ["worker", "stages", "averages", "cache_hit", "orders", *QUEUE]
-"""What `job_started` has after the common fields."""
+"""Fields of `job_started` after the common ones."""
 
 OWN = {
     "job_started": ["photo_info"],

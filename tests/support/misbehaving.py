@@ -58,7 +58,7 @@ async def misbehaving(*replies: Reply) -> AsyncIterator[Misbehaving]:
         server = Misbehaving(listener.socket.getsockname()[1])
 
         async def handle(stream: trio.SocketStream) -> None:
-            with suppress(trio.BrokenResourceError):  # the client left, as it may
+            with suppress(trio.BrokenResourceError):  # the client may disconnect
                 request = await _request(stream)
                 if request is None:
                     await stream.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -72,7 +72,7 @@ def metrics(data_dir: Path) -> dict[str, Any]:
 
 
 def check(snapshot: Snapshot) -> None:
-    """Check what holds for every snapshot."""
+    """Check the properties of every snapshot."""
     assert list(snapshot) == KEYS
     assert list(snapshot["dalleDress"]) == DRESS_KEYS
     assert all(list(attribute) == ATTRIBUTE_KEYS for attribute in snapshot["dalleDress"]["attributes"])

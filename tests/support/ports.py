@@ -1,11 +1,11 @@
-"""Ports for servers that come later."""
+"""Ports for servers that start later."""
 
 import socket
 
 __all__ = ["free_port"]
 
-# Held until the process ends: a port that is bound, if not listened on, is given to nobody who asks for any; whoever
-# asks for this one gets it, since servers bind with SO_REUSEADDR as well.
+# Held until the process ends: a bound port without a listener is not given out for port 0; servers can bind it by its
+# number, because they also set SO_REUSEADDR.
 _held: list[socket.socket] = []
 
 

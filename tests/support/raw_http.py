@@ -11,7 +11,7 @@ import trio
 
 @dataclass
 class Answer:
-    """What came back: names of headers are in lower case."""
+    """A response; header names are in lower case."""
 
     status: int
     headers: dict[str, str]

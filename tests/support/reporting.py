@@ -1,4 +1,4 @@
-"""What tests of reporters need around them: a server at a fixed port, subscribers, programs, and a bad network."""
+"""Helpers for tests of reporters: a server at a fixed port, subscribers, programs, and a bad network."""
 
 import json
 import subprocess
@@ -35,7 +35,7 @@ def ws_url(http_url: str) -> str:
 
 
 class Subscriber:
-    """Somebody who watches.
+    """A subscriber to job `B`, which collects its messages.
 
     Attributes:
         messages: B's messages so far.
@@ -84,7 +84,7 @@ async def subscriber(http_url: str, *channels: str) -> AsyncIterator[Subscriber]
                     elif "job_id" in message:
                         found.take(message)
             except trio_websocket.ConnectionClosed:
-                return  # its server ended, as a test may want
+                return  # a test may end the server
 
         nursery.start_soon(read)
         await confirmed.wait()
@@ -133,7 +133,7 @@ class Network:
         self._scopes: set[trio.CancelScope] = set()
 
     def cut(self) -> None:
-        """End every connection, with whatever is on its way."""
+        """End every connection, and drop the data in flight."""
         for scope in self._scopes:
             scope.cancel()
 

@@ -23,8 +23,8 @@ class Resumed:
     """A stream after it was resumed.
 
     Attributes:
-        recovered: Whether all that was missed comes first.
-        messages: What comes: where it was not recovered, after a state that was told.
+        recovered: Whether the stream begins with all missed messages.
+        messages: The messages; if it was not recovered, those after the state.
         state: That state's jobs, by their ids; None if it was recovered.
         seq: The state's position.
     """
@@ -75,7 +75,7 @@ async def by_websocket(url: str, epoch: str, seq: int, channels: str = CHANNELS)
 
 
 async def body_of(stream: trio.SocketStream, connection: h11.Connection) -> AsyncGenerator[bytes, None]:
-    """Yield the body of an answer that never ends, as it comes."""
+    """Yield the body of an endless response as it arrives."""
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:

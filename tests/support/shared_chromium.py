@@ -1,4 +1,4 @@
-"""The Chromium that all tests of a process share, as its start takes longer than most of them."""
+"""The Chromium that all tests of a process share, because it starts slower than most of them run."""
 
 import atexit
 import shutil

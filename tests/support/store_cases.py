@@ -1,4 +1,4 @@
-"""What tests of the log's engines commit, and how they read it back."""
+"""Batches that tests of the log's engines commit, and functions to read them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -31,7 +31,7 @@ class HandClock:
         return Moment(self.wall_ns, self.mono_ns)
 
     def advance(self, seconds: float) -> None:
-        """Let time go by."""
+        """Advance both clocks."""
         self.mono_ns += round(seconds * 1e9)
         self.wall_ns += round(seconds * 1e9)
 

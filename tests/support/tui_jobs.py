@@ -1,4 +1,4 @@
-"""Jobs on the wire, as a server sends them, for the tests of the terminal view."""
+"""Jobs as a server sends them, for the tests of the terminal view."""
 
 import datetime as dt
 from collections.abc import Iterable

@@ -23,10 +23,10 @@ _epochs = itertools.count(1)
 
 
 class _Guarded:
-    """A nursery in which a connection alone ends when a ping comes while it closes; the library would end them all.
+    """A nursery in which a ping during a close only ends that connection; in the library, it would end all.
 
-    Who was let in is also let go: the library leaves a connection open that has not yet asked for anything when the
-    server ends, and its client would wait for an answer.
+    Accepted connections are also closed: at the server's end, the library leaves connections open that have not yet
+    sent a request, and their clients would wait for an answer.
     """
 
     def __init__(self, nursery: trio.Nursery) -> None:

@@ -23,7 +23,7 @@ LEASE_S = 3600
 
 
 class Box:
-    """A tracker whose jobs are looked after once a second, by a clock that tests move."""
+    """A tracker with a watchdog that runs once per second, on a clock that tests move."""
 
     def __init__(self, tracker: Tracker, life: Watchdog, clock: HandClock) -> None:
         self.tracker = tracker
@@ -31,7 +31,7 @@ class Box:
         self._clock = clock
 
     async def wait(self, seconds: float) -> None:
-        """Let time go by, and have the jobs looked after."""
+        """Advance the clock, and run the watchdog each second."""
         for _ in range(round(seconds)):
             self._clock.advance(1)
             await self._life.look()
@@ -54,11 +54,11 @@ class Box:
         return connection
 
     def reasons(self, kind: str) -> list[tuple[str, str]]:
-        """Return which jobs the server's own findings of a kind are about, and their reasons."""
+        """Return the job and the reason of each message of a kind."""
         return [(each["job_id"], each.get("reason", "")) for each in messages_of(self.tracker) if each["type"] == kind]
 
     async def away(self, seconds: float) -> None:
-        """Let the server be stopped for so long."""
+        """Advance the clock as if the server was stopped for this time."""
         self._clock.advance(seconds)
         await self.wait(1)
 

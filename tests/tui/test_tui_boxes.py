@@ -1,4 +1,4 @@
-"""When boxes are free: in the header, in the Workers view, and the starts of queued jobs in the list."""
+"""The times when boxes are free, in the header and in the Workers view, and the starts of queued jobs in the list."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Dismissal of jobs with a real server: what is asked, what leaves the list, and what is refused."""
+"""Dismissal of jobs with a real server: the question, the removed jobs, and the refusals."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

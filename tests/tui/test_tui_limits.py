@@ -1,4 +1,4 @@
-"""The view's limits: jobs, bytes, and the length of each message, whatever a server sends."""
+"""The view's limits for any server: jobs, bytes, and the length of each message."""
 
 import queue
 import threading

@@ -50,7 +50,7 @@ class Program:
     Attributes:
         argv: Its command in an empty folder; `../in` has the inputs, and {http} is a server of theirs.
         phases: What is reported, in order; None if that depends on the machine.
-        meter: Lines that differ from run to run, as they show times and speeds.
+        meter: Lines that differ from run to run, because they show times and speeds.
         fraction: Whether its progress is known.
         pipe_fraction: Whether it is known without a terminal.
         series: What makes runs of it alike.

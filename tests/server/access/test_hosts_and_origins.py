@@ -1,4 +1,4 @@
-"""Which hosts and which pages are answered, on loopback too."""
+"""The `Host` and `Origin` headers that the server accepts, also on loopback."""
 
 from pathlib import Path
 

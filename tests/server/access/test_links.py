@@ -42,7 +42,7 @@ def bearer(text: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def guarded(data_dir: Path, **settings: Any) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, str]]]:
-    """Serve with tokens, the job `JOB`, and another job whose every text is `SECRET`."""
+    """Serve with tokens, the job `JOB`, and another job with `SECRET` in all texts."""
     tokens = make_tokens(data_dir)
     async with serving(data_dir, **settings) as client:
         for job_id, name in ((JOB, "Shot 7"), (SECRET, SECRET)):

@@ -77,7 +77,7 @@ async def test_each_message_is_allowed_for_exactly_the_expected_scopes(tmp_path:
                     outcome = verdict(await send(socket, kind, **fields))
                 expected = "4501" if caller == "nobody" else refusal
                 if caller in allowed:
-                    # An event that the job's state does not take was let in all the same.
+                    # An event that the job's state does not allow has passed the permission check, too.
                     expected = outcome if outcome in {"fine", "ILLEGAL_EVENT"} else "fine"
                 if outcome != expected:
                     wrong.append((kind, caller, outcome))

@@ -1,4 +1,4 @@
-"""Subscribers whose messages go straight into a sink: framed once for all, in order, at their pace, or ended."""
+"""Subscribers with a sink: messages are framed once for all, in order, at the subscriber's pace, or it is ended."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Subscribers whose messages go to real sockets: whole frames, in order, whatever becomes of the others' sockets."""
+"""Subscribers with real sockets: whole frames, in order, even if sockets of others fail."""
 
 import os
 import select
@@ -35,7 +35,7 @@ class Wire:
         raise AssertionError(f"ended with {code} {reason!r}, {drop=}")
 
     async def read_up_to(self, size: int) -> None:
-        """Read on until so many bytes have come in all."""
+        """Read until this total of bytes has arrived."""
         with trio.fail_after(30):
             while len(self.received) < size:
                 self.received += await self.client.receive_some()

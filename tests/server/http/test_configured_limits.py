@@ -37,8 +37,7 @@ async def test_a_too_large_message_closes_with_1009_and_is_counted(tmp_path: Pat
 async def test_a_too_large_or_too_slow_head_gets_an_error_and_is_counted(
     tmp_path: Path, mock_clock: MockClock, sent: bytes, status: int
 ) -> None:
-    # On a clock that moves for the slow head alone: whoever asks for the figures is to be in time however slow this
-    # machine is.
+    # On a clock that only moves for the slow head: the request for the figures must be in time on a slow machine, too.
     async with serving(tmp_path, max_head=1024, head_timeout=3) as client:
         port = client.base_url.port
         assert port is not None

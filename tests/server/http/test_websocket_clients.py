@@ -288,7 +288,7 @@ async def test_disconnected_clients_are_removed_and_the_run_continues(tmp_path: 
 
 
 async def vanish(data_dir: Path, gate: Gate) -> None:
-    """Let clients leave in every way that there is while a picture is made."""
+    """Disconnect clients in every possible way while a picture is made."""
     async with studio(data_dir, gate) as (client, _):
         port = client.base_url.port
         assert port

@@ -1,4 +1,4 @@
-"""How the estimate of a job moved, in few points."""
+"""The course of a job's estimate, stored as a few points."""
 
 import itertools
 from pathlib import Path

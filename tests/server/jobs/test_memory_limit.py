@@ -1,4 +1,4 @@
-"""The memory for jobs and recent messages is limited, whatever reporters send."""
+"""The memory for jobs and recent messages is limited for any reports."""
 
 import sys
 from typing import Any

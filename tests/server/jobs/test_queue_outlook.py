@@ -13,7 +13,7 @@ OF_QUEUE: dict[str, Any] = {"workflow": "w", "phases": ("work",), "queue": "gpu"
 
 
 async def learned(tracker: Tracker, clock: HandClock) -> None:
-    """Let the server learn that such a job takes 100 s."""
+    """Make the server learn that such a job takes 100 s."""
     for number in range(6):
         job_id = f"past-{number}"
         await tracker.report(JobStarted(job_id=job_id, **OF_QUEUE))

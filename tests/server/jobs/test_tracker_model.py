@@ -18,8 +18,8 @@ from tests.support.tracking import HandClock, messages_of, open_tracker
 JOBS = ("a", "b")
 KINDS = ("start", "progress", "stage", "complete", "cancel")
 
-# A report: job, kind, producer's number (any: so late ones and repeated ones come), its age; and whether those who
-# report it wait until it is kept, or go on at once, so that one group holds many.
+# A report: job, kind, producer's number (any, so late and repeated ones occur), its age; and whether the reporter
+# waits until it is stored, or continues at once, so that one group holds many.
 reports = st.tuples(
     st.sampled_from(JOBS),
     st.sampled_from(KINDS),

@@ -1,4 +1,4 @@
-"""When each host and queue is free: what the server forecasts, and what it learns from batches."""
+"""Forecasts of when each host and queue is free, and learning from batches."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ PLACE: dict[str, Any] = {"host": "atlas", "queue": "gpu", "workflow": "w", "seri
 
 @dataclass
 class Machine:
-    """A machine whose queue starts two jobs at a time, and the server that it reports to, on a clock moved by hand."""
+    """A machine with a queue that starts two jobs at a time, and its server, on a manual clock."""
 
     tracker: Tracker
     learning: Learning

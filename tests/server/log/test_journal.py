@@ -98,7 +98,7 @@ def test_a_group_is_kept_whole_or_not_at_all(open_journal: Open) -> None:
     journal.commit(batch(1, 3, jobs=[job_row("a", 3)], producers={("", "p", "a"): (1, 3)}))
     before = contents(journal.path)
     nothing: Any = None
-    # Its last part can't be written: everything before that is taken back.
+    # Its last part can't be written: everything before that is rolled back.
     bad = {("photo", "importing"): Average(1, nothing)}
     more = batch(
         4, 5, jobs=[job_row("a", 4), job_row("b", 5)], producers={("", "p", "b"): (9, 5)}, averages=bad, counts=(1, 1)
@@ -138,11 +138,11 @@ def test_a_torn_end_of_the_wal_only_loses_unacknowledged_data(tmp_path: Path, op
             assert [message.seq for message in again.events(0, 100)] == list(range(1, 11))
 
 
-# ---------------------------------------------------------------------------------------- what is refused
+# ---------------------------------------------------------------------------------------- rejected files
 
 
 def check_refused(data_dir: Path, *words: str) -> None:
-    """Check that the journal is refused with these words, and left as it is with all that belongs to it."""
+    """Check that the journal is rejected with these words, and that its files are unchanged."""
     files = {path.name: path.read_bytes() for path in data_dir.glob(f"{NAME}*") if not path.name.endswith("-shm")}
     for _ in range(2):
         with pytest.raises(JournalUnusable) as refused:

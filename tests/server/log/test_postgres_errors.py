@@ -28,7 +28,7 @@ def database_folder() -> Iterator[Path]:
 
 
 def name_in(url: str) -> str:
-    """Return the name of the database in an address, which is that of its owner too."""
+    """Return the name of the database in an address, which is also that of its owner."""
     return url.rpartition("/")[2]
 
 
@@ -39,7 +39,7 @@ async def commit_on(store: PostgresStore) -> None:
 
 
 async def why_not(url: str) -> str:
-    """Return why a server can't lead the log at an address, as its own log has it."""
+    """Return the logged reason why a server can't lead the log at an address."""
     reasons: list[Standing | LogUnavailable] = []
     with trio.CancelScope() as waiting:
 

@@ -1,4 +1,4 @@
-"""The secrets of a shared log: documents change one after the other, and a ticket is taken once."""
+"""The secrets of a shared log: documents change one after the other, and a ticket is accepted once."""
 
 import stat
 import time

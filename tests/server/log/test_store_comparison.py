@@ -45,7 +45,7 @@ def test_engines_give_the_same_answers_after_any_steps(
         for part in (steps, [("prune", 1, "a")]):
             for step in part:
                 await both.do(step)
-            # It keeps events longer, as it discards those that were committed together at once.
+            # It keeps events longer, because it discards those of one commit together.
             assert lasting.oldest <= memory.oldest
             asked = (memory.oldest, both.now_ns - 3 * since)
             assert await found_in(lasting, *asked) == await found_in(memory, *asked)

@@ -1,4 +1,4 @@
-"""What each engine of the log stores of what the server learns: averages, runs, durations, outcomes."""
+"""The learned state in each engine of the log: averages, runs, durations, outcomes."""
 
 from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Moment

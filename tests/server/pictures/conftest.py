@@ -1,4 +1,4 @@
-"""What the tests of the pictures share."""
+"""Fixtures for the tests of the pictures."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -34,7 +34,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[trio.Process]:
 
 @pytest.fixture
 def customized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Let workers run some code as they start."""
+    """Make workers run some code when they start."""
 
     def customize(code: str) -> None:
         directory = tmp_path / "custom"

@@ -1,4 +1,4 @@
-"""Downloads that must not lead into the server's own network, whatever address or name a provider sends."""
+"""Downloads never reach the server's own network, for any address or name that a provider sends."""
 
 import ipaddress
 import ssl

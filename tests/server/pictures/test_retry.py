@@ -29,7 +29,7 @@ def failing(*outcomes: Exception | str) -> Attempt:
 
 
 async def run(attempt: Attempt, patience: Retries) -> tuple[str | ProviderError, list[str], float]:
-    """Return what came of it, what was reported, and how long it took on the mock clock."""
+    """Return the result, the reported lines, and the duration on the mock clock."""
     lines: list[str] = []
 
     async def report(line: str) -> None:

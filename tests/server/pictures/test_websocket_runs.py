@@ -31,7 +31,7 @@ PHASES = [*PICTURES.phases]
 
 
 def check(received: list[Json]) -> None:
-    """Check what holds for the messages of any run."""
+    """Check the properties of the messages of any run."""
     for message in received:
         kind = message["type"]
         fields = ["type", "job_id", "photo_id", *OWN[kind], "timestamp", *COMMON, *EXTRA.get(kind, [])]

@@ -30,7 +30,7 @@ async def report_until_refused(client: httpx.AsyncClient) -> tuple[list[int], ht
     """Report until there is no more room; return the numbers of what was taken, and the last refusal."""
     taken: list[int] = []
     refused: list[httpx.Response] = []
-    # The journal may give some room back when it finds none, so that the next report is taken again.
+    # The journal may free some space when the disk is full, so that the next report is accepted.
     while len(refused) < 3:
         answer = await report(client, len(taken))
         if answer.status_code == 200:

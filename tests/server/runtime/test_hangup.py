@@ -1,4 +1,4 @@
-"""SIGHUP reloads a real server, and ends one whose terminal has closed. test_tls.py has the certificate's part."""
+"""SIGHUP reloads a real server, and ends one whose terminal has closed. For the certificate, see test_tls.py."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""What a mirror answers itself, what only its source does, and how it reaches its source."""
+"""Requests that a mirror answers, requests that only its source serves, and the access to the source."""
 
 import ssl
 import sys
