@@ -231,7 +231,7 @@ CASES: Final[dict[str, Case]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_a_program_prints_is_read(name: str) -> None:
+def test_progress_is_read_from_the_output_of_a_program(name: str) -> None:
     command, printed, phases, last, error = CASES[name]
     reader = Reader(load(), command.split())
     list(reader.feed(0.0, "pty", printed.encode()))

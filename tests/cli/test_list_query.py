@@ -27,7 +27,7 @@ def test_a_filter_becomes_a_question_and_a_rest(text: str, parameters: dict[str,
     assert bool(query.rest) is bool(rest)
 
 
-def test_a_search_longer_than_the_server_takes_is_applied_here() -> None:
+def test_a_search_longer_than_the_server_accepts_is_applied_in_the_view() -> None:
     query = query_of(f"{'a' * 150} {'b' * 150}")
     assert query.parameters == {"q": "a" * 150}
     assert query.rest.text == "b" * 150

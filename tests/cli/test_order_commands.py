@@ -85,7 +85,7 @@ async def test_a_worker_rejects_an_order_with_a_reason(env: Env, tmp_path: Path)
 
 
 @pytest.mark.slow
-async def test_a_program_that_takes_no_orders_is_not_recorded_as_cancelled(env: Env, tmp_path: Path) -> None:
+async def test_a_program_that_accepts_no_orders_is_not_recorded_as_cancelled(env: Env, tmp_path: Path) -> None:
     bind = env["PROGRESS_URL"].removeprefix("http://")
     async with server_process(tmp_path, bind=bind) as server, program(DEAF, ws_url(server.url)) as worker:
         assert await line(worker) == "ready"

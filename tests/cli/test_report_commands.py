@@ -126,7 +126,7 @@ async def test_report_distinguishes_an_id_from_a_percentage(
         (["done"], "set PROGRESS_JOB"),
     ],
 )
-async def test_a_wrong_argument_exits_with_2_and_names_what_is_allowed(
+async def test_a_wrong_argument_exits_with_2_and_names_the_allowed_values(
     env: Env, arguments: list[str], named: str
 ) -> None:
     ran = await phaseline(env, *arguments)
@@ -135,7 +135,7 @@ async def test_a_wrong_argument_exits_with_2_and_names_what_is_allowed(
 
 
 @pytest.mark.slow
-async def test_what_the_server_rejects_has_an_exit_code_and_one_line(env: Env, tmp_path: Path) -> None:
+async def test_a_rejection_by_the_server_has_an_exit_code_and_one_line(env: Env, tmp_path: Path) -> None:
     tokens = make_tokens(tmp_path)
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")):
         missing = await phaseline(env, "start", "a")
@@ -236,7 +236,7 @@ def loaded(env: Env) -> set[str]:
 
 
 @pytest.mark.slow
-async def test_a_report_loads_little_and_takes_little_time(env: Env, tmp_path: Path) -> None:
+async def test_a_report_imports_few_modules_and_is_fast(env: Env, tmp_path: Path) -> None:
     async with server_process(tmp_path) as server:
         here = env | {"PROGRESS_URL": server.url}
         await phaseline(here, "start", "a", "--id", "a")

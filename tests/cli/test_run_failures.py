@@ -66,7 +66,7 @@ def test_exit_codes_and_signals_are_described() -> None:
 
 
 @pytest.mark.slow
-async def test_a_broken_adapter_of_ones_own_changes_nothing_for_the_command(
+async def test_a_broken_user_adapter_changes_nothing_for_the_command(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:
     own = tmp_path / "config" / "phaseline" / "adapters"

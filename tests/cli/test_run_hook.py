@@ -235,7 +235,7 @@ def test_a_bar_that_has_ended_is_not_that_of_the_next_program() -> None:
     assert reader.progress.now == Reading()
 
 
-def test_a_program_that_names_its_progress_knows_better_than_its_bars() -> None:
+def test_progress_that_a_program_names_overrides_its_bars() -> None:
     reader = Reader({})
     list(reader.feed(0.0, "stdout", b"PROGRESS: 20%\n"))
     list(reader.feed(0.1, "side", report(7, 1, 9)))

@@ -85,7 +85,7 @@ async def test_the_server_gets_the_facts_of_the_output(env: dict[str, str], tmp_
     assert found[1]["photo_info"] == {}
 
 
-def test_a_number_that_never_came_before_has_an_estimate() -> None:
+def test_a_number_that_is_new_has_an_estimate() -> None:
     def facts(frames: int) -> tuple[str, dict[str, float]]:
         command: Sequence[str] = ["render", "--frames", str(frames), "--seed", str(frames * 7919 % 1000)]
         return series_of(command), input_facts(command, "/nowhere")

@@ -155,7 +155,7 @@ async def test_a_command_is_paused_and_resumed(phaseline: str, env: dict[str, st
 
 
 @pytest.mark.slow
-async def test_no_remote_takes_no_orders(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+async def test_no_remote_disables_orders(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
     async with serving(env, tmp_path), running(phaseline, env, "--no-remote", "--", *SLEEPS):
         answer = await order(env, "cancel")
         assert (answer.status_code, answer.json()["code"]) == (409, "TAKES_NO_ORDERS")

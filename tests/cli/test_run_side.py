@@ -180,7 +180,7 @@ def test_the_head_of_ffmpeg_names_its_phase_if_the_channel_is_read_first() -> No
     assert reader.progress.now.fraction == 0.25
 
 
-def test_what_ffmpeg_writes_beside_a_channel_changes_nothing() -> None:
+def test_output_of_ffmpeg_beside_a_channel_is_ignored() -> None:
     reader = Reader(load(), ["ffmpeg", "-i", "a.mov", "b.mp4"])
     head = b"Input #0, mov, from 'a.mov':\n  Duration: 00:00:08.00, start: 0.000000\nOutput #0, mp4, to 'b.mp4':\n"
     readings = list(reader.feed(0.1, "stderr", head))

@@ -29,7 +29,7 @@ def test_the_command_has_a_terminal_of_our_size_which_follows(bash: Shell, phase
     bash.expect("50 132")
 
 
-def test_what_is_typed_reaches_the_command(bash: Shell, phaseline: str) -> None:
+def test_typed_input_reaches_the_command(bash: Shell, phaseline: str) -> None:
     bash.type(f"{phaseline} run -- sh -c 'read line; echo got $line'\n")
     bash.type("some words\n")
     bash.expect("\ngot some words")

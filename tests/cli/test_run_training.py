@@ -106,7 +106,7 @@ def test_a_validation_within_an_epoch_is_a_message(name: str) -> None:
     assert found[0].run is not None
 
 
-def test_a_training_knows_better_than_its_output() -> None:
+def test_progress_of_a_training_overrides_its_output() -> None:
     reader = Reader(load(), ["python", "train.py"])
     list(reader.feed(0.0, "stderr", b"GPU available: False, used: False\n"))
     assert reader.progress.now.phase == "start"
@@ -114,7 +114,7 @@ def test_a_training_knows_better_than_its_output() -> None:
     assert list(reader.feed(0.1, "stdout", b"Epoch 1/1:  50% 2/4 [00:01<00:01]\n")) == []
 
 
-def test_an_adapter_for_the_command_knows_better_than_a_training() -> None:
+def test_an_adapter_for_the_command_overrides_a_training() -> None:
     assert readings("lightning", Reader(load(), ["pytest", "test_training.py"])) == []
 
 

@@ -104,7 +104,7 @@ def test_positions_in_the_files_that_a_program_names_add_up(tmp_path: Path) -> N
         assert position_of(process._replace(argv=["cp", str(tmp_path / "b"), str(tmp_path / "a")])) == (2000, 3000)
 
 
-def test_dd_has_a_position_in_its_whole_file_only(tmp_path: Path) -> None:
+def test_dd_only_has_progress_for_a_whole_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(bytes(1000))
     with (tmp_path / "a").open("rb") as file, subprocess.Popen(["sleep", "600"], stdin=file) as child:
         try:

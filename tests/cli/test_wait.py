@@ -269,7 +269,7 @@ async def test_wait_for_a_box_ends_when_its_last_job_has_ended(env: Env, url: st
     assert json.loads(free.out) == {"host": "atlas", "queue": "gpu", "free": True}
 
 
-async def test_a_server_that_goes_between_an_event_and_a_request_is_waited_for(url: str) -> None:
+async def test_a_server_that_ends_between_an_event_and_a_request_is_waited_for(url: str) -> None:
     calls = []
 
     def asks(event: Event) -> bool:
@@ -304,7 +304,7 @@ async def test_wait_for_a_box_survives_a_restart_of_the_server(env: Env, tmp_pat
 
 
 @pytest.mark.slow
-async def test_wait_for_a_box_gives_up_with_124_or_7_and_takes_no_job(env: Env, url: str) -> None:
+async def test_wait_for_a_box_exits_with_124_or_7_and_accepts_no_job(env: Env, url: str) -> None:
     assert (await phaseline(env, "wait", "--box", "atlas")).code == 7
     env["PROGRESS_URL"] = url
     await queue_up(url, "atlas", "gpu", "a")

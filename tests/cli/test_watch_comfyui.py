@@ -63,7 +63,7 @@ async def test_prompts_are_jobs_with_a_place_in_the_queue_and_nodes(here: Env) -
 
 
 @pytest.mark.slow
-async def test_a_prompt_that_leaves_the_queue_was_removed(here: Env) -> None:
+async def test_a_prompt_that_disappears_from_the_queue_is_cancelled(here: Env) -> None:
     comfyui = ComfyUI()
     comfyui.running, comfyui.pending = ["a"], [(3, "b")]
     async with running_app(comfyui.app) as url, running([PHASELINE, "watch", "comfyui", url], here):

@@ -28,7 +28,7 @@ async def test_the_second_server_is_used_if_the_first_is_down(mode: str, tmp_pat
     assert output == ""
 
 
-async def test_if_no_server_is_there_all_are_named_once() -> None:
+async def test_if_no_server_is_reachable_all_are_named_once() -> None:
     urls = [f"http://127.0.0.1:{free_port()}" for _ in range(2)]
     lines = [START, "client.flush(1)", "io.stderr:write(client.waiting(), ' wait'); os.exit(0)"]
     output = await run(script("luasocket", *lines), ",".join(urls))

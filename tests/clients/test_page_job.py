@@ -15,7 +15,7 @@ pytestmark = pytest.mark.needs("chromium")
 
 
 @pytest.mark.slow
-async def test_the_job_is_paused_and_cancelled_by_orders_that_its_worker_takes(tmp_path: Path) -> None:
+async def test_the_job_is_paused_and_cancelled_by_orders_to_its_worker(tmp_path: Path) -> None:
     async def answer() -> dict[str, Any]:
         [pending] = (await client.get("/progress/job/a")).json()["job_status"]["pending_orders"]
         taken = {"type": "order_taken", "job_id": "a", "order_id": pending["order_id"], "order": pending["order"]}

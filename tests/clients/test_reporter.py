@@ -258,7 +258,7 @@ print("delivered", reporter.flush(60))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("program", [IN_ASYNCIO, IN_TRIO, WITH_THREADS], ids=["asyncio", "trio", "threads"])
-async def test_it_works_in_every_kind_of_program(server: ServerProcess, program: str) -> None:
+async def test_a_reporter_works_in_every_kind_of_program(server: ServerProcess, program: str) -> None:
     done = await run_program(program, env={"PROGRESS_URL": ws_url(server.url)})
     assert (done.stdout, done.stderr) == (b"delivered True\n", b"")
     for name, state in {"x": "completed", "y": "completed", "cancelled": "cancelled"}.items():

@@ -61,7 +61,7 @@ reporter.report(JobCompleted(job_id="a"))
 
 
 @pytest.mark.slow
-async def test_a_signal_handler_may_report_during_any_code(tmp_path: Path) -> None:
+async def test_a_signal_handler_may_report_at_any_point(tmp_path: Path) -> None:
     code = """
 reporter = Reporter(sys.argv[1], flush_timeout=60)
 count = depth = 0

@@ -179,7 +179,7 @@ async def test_a_reporter_records_all_once_when_its_server_is_killed(
 
 @pytest.mark.slow
 @pytest.mark.needs("postgres")
-async def test_commands_record_all_once_when_their_server_is_killed(
+async def test_reports_of_commands_are_recorded_once_when_their_server_is_killed(
     postgres: Postgres, tmp_path: Path, env: Env
 ) -> None:
     async with leader_and_follower(postgres, tmp_path) as (one, other):

@@ -26,13 +26,13 @@ def test_without_click_one_line_names_what_to_install(python: Python, code: str,
 
 
 @pytest.mark.parametrize("module", ["quart_trio", "hypercorn", "PIL", "structlog"])
-def test_a_server_without_one_of_its_libraries_names_what_to_install(python: Python, module: str) -> None:
+def test_a_server_without_one_of_its_libraries_names_the_extra_to_install(python: Python, module: str) -> None:
     run = python(without(module, SERVER), "--bind", "127.0.0.1:0", "--data-dir", "/nonexistent")
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == "progress-server needs: pip install 'phaseline[server]'\n"
 
 
-def test_a_view_without_textual_names_what_to_install(python: Python) -> None:
+def test_a_view_without_textual_names_the_extra_to_install(python: Python) -> None:
     with_terminal = "import sys; sys.stdin.isatty = sys.stdout.isatty = sys.stderr.isatty = lambda: True\n"
     run = python(with_terminal + without("textual", TUI))
     assert (run.returncode, run.stdout) == (2, "")
@@ -57,7 +57,7 @@ def test_a_wrong_setting_is_one_line_and_exit_2(python: Python) -> None:
     ("flags", "named"),
     [(["--data-dir", "gone/data", "--bind", "127.0.0.1:0"], "gone"), (["--bind", "192.0.2.1:0"], "192.0.2.1")],
 )
-def test_what_prevents_the_start_is_one_line_and_exit_2(
+def test_an_error_at_the_start_is_one_line_and_exit_2(
     python: Python, tmp_path: Path, flags: list[str], named: str
 ) -> None:
     run = python(f"import os; os.chdir({str(tmp_path)!r})\n{SERVER}", *flags)

@@ -141,7 +141,7 @@ def test_a_hostile_value_is_shown_short_and_printable(error: PhaselineError) -> 
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_error_text_has_the_failure_the_value_and_what_is_allowed(error: PhaselineError, text: str) -> None:
+def test_an_error_text_has_the_failure_the_value_and_the_allowed_values(error: PhaselineError, text: str) -> None:
     assert str(error) == text
 
 

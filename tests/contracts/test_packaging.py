@@ -108,7 +108,7 @@ class TestRequirements:
         assert "://" not in text
         assert not re.search(r"(^|[\s=])/", text)
 
-    def test_what_builds_the_package_offline_is_there(self, file: str) -> None:
+    def test_the_files_that_build_the_package_offline_exist(self, file: str) -> None:
         assert {"hatchling", "packaging", "pathspec", "pluggy", "trove-classifiers"} <= set(self.pins(file))
 
     @staticmethod

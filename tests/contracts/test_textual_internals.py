@@ -74,7 +74,7 @@ def test_the_objects_have_the_used_attributes(composed: Internals) -> None:
     assert hasattr(Console(), "_color_system")
 
 
-def test_the_app_overrides_what_textual_calls() -> None:
+def test_the_app_overrides_the_method_that_textual_calls() -> None:
     assert list(inspect.signature(App._display).parameters) == ["self", "screen", "renderable"]
     assert ThemedApp._display is not App._display
 

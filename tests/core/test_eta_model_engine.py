@@ -73,7 +73,7 @@ def test_the_age_of_progress_is_that_of_its_report() -> None:
     assert observe(job, moment(9)).mark == (4000, 0.5)
 
 
-def test_an_overrun_raises_the_end_and_never_sticks_at_zero() -> None:
+def test_an_overrun_moves_the_end_and_never_stays_at_zero() -> None:
     engine, job = taught(), started()
     for name, at in (("a", 0), ("b", 10), ("c", 40)):
         enter(job, name, at)

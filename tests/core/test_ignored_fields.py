@@ -36,7 +36,7 @@ def test_a_message_of_the_photo_protocol_has_no_unknown_field(document: bytes) -
     assert ignored_fields(document.decode()) == ()
 
 
-def test_each_report_of_an_array_has_its_own() -> None:
+def test_each_report_of_an_array_has_its_own_ignored_fields() -> None:
     good = b'{"type":"job_started","job_id":"a"}'
     odd = b'{"type":"job_started","job_id":"a","x":1,"y":{}}'
     assert list(ignored_in_array(b"[%b,%b]" % (good, good))) == []

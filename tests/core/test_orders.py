@@ -53,7 +53,7 @@ def waiting(**fields: Any) -> Job:
     return job
 
 
-def test_an_order_waits_until_the_worker_takes_it() -> None:
+def test_an_order_waits_until_the_worker_receives_it() -> None:
     job = started(orders=("cancel",))
     apply(job, given("cancel", reason="wrong file"))
     [order] = shown(job, 10).pending

@@ -53,7 +53,7 @@ def test_only_the_first_and_the_latest_progress_of_a_phase_wait_each_with_its_ow
     assert (sent[1].at, sent[3].at) == dates
 
 
-def test_progress_that_the_background_thread_takes_late_keeps_its_own_time() -> None:
+def test_progress_that_the_background_thread_reads_late_keeps_its_own_time() -> None:
     inbox, spool = Inbox(100, lambda: None), Spool("p", 100)
     spool.add(started())
     for at in range(1, 10):

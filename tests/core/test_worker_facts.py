@@ -63,7 +63,7 @@ def test_a_command_is_one_line_of_a_thousand_characters() -> None:
     assert len(command_line(("tool", "x" * 100_000))) <= 1000
 
 
-def test_the_longest_of_commands_takes_no_time() -> None:
+def test_very_long_commands_are_processed_quickly() -> None:
     for word in ("a=" * 500_000, "a" * 10**6, "://" * 300_000, "a:b@" * 250_000, "--token " * 100_000, "'\"" * 500_000):
         began = time.perf_counter()
         command_line(("sh", "-c", word))

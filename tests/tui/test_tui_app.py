@@ -30,7 +30,7 @@ def test_garbage_collection_resumes_after_the_start(monkeypatch: pytest.MonkeyPa
         gc.unfreeze()
 
 
-def test_enter_opens_the_details_and_escape_leaves_them() -> None:
+def test_enter_opens_the_details_and_escape_closes_them() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         assert "PHASES" not in text_of(app)
         await pilot.press("j", "enter")

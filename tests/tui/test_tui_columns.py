@@ -133,7 +133,7 @@ def test_jobs_of_one_name_show_their_difference(different: dict[str, tuple[str, 
     assert {style for text, style in row(found[0], columns, SCENE) if text.strip() == apart} == {"muted"}
 
 
-def test_jobs_with_names_of_their_own_show_nothing_else() -> None:
+def test_jobs_with_unique_names_show_no_distinction() -> None:
     found = jobs(photo_job("a", "one.jpg", 6, host="h"), photo_job("b", "two.jpg", 6, host="h"))
     mark_twins(found)
     assert [job.differs_by for job in found] == [(), ()]

@@ -79,7 +79,7 @@ def test_x_dismisses_a_failed_job_after_asking_and_the_history_keeps_it(url: str
     follow(url, test)
 
 
-def test_capital_x_dismisses_all_that_failed_and_leaves_the_others(url: str) -> None:
+def test_capital_x_dismisses_all_failed_jobs_and_no_others(url: str) -> None:
     fail(url, *(f"f{number}" for number in range(12)))
     post(url, "start", job_id="busy")
 

@@ -66,7 +66,7 @@ def test_a_filter_that_is_still_being_typed_is_valid(text: str) -> None:
     assert asked(text)["state"] == "completed,failed,cancelled,lost"
 
 
-def test_an_invalid_time_is_named_with_what_is_allowed() -> None:
+def test_an_invalid_time_is_named_with_the_allowed_forms() -> None:
     assert query("since:never").problem == (
         "since:never has no time; allowed are today, yesterday, 7d, 12h, 30m, 09:30 or 2026-11-20"
     )
@@ -108,7 +108,7 @@ def test_pages_of_several_servers_are_merged_by_their_ends() -> None:
     assert (names(history)[-1], history.complete) == ("a2", True)
 
 
-def test_a_server_that_fails_does_not_hold_up_the_others() -> None:
+def test_a_server_that_fails_does_not_delay_the_others() -> None:
     history = History(["a", "b"], Filter())
     history.add("a", jobs(9, 7), Page(cursor=None))
     history.fail("b", "no permission")

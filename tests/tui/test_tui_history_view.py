@@ -70,7 +70,7 @@ def test_a_past_job(snap_compare: Compare, theme: str, size: tuple[int, int]) ->
     assert snap_compare(app, run_before=before, terminal_size=size)
 
 
-def test_at_80_columns_results_leave_names_and_workflows_whole() -> None:
+def test_at_80_columns_results_are_hidden_before_names_are_cut() -> None:
     jobs = past_jobs(20)
     jobs[3] |= {"message": "exported to the share of the studio", "workflow": "photo_export", "series": "portrait"}
 
@@ -180,7 +180,7 @@ def test_scrolling_fetches_further_pages_and_going_to_the_end_fetches_all() -> N
 
 
 @pytest.mark.slow
-def test_words_are_asked_of_the_server_and_others_are_applied_here() -> None:
+def test_words_are_searched_by_the_server_and_exclusions_by_the_view() -> None:
     past = PastServer(past_jobs())
     app = app_of(past)
 

@@ -176,7 +176,7 @@ def test_a_silent_server_is_pinged() -> None:
         assert LinkState.STALE not in [status.state for status in recorder.statuses]
 
 
-def test_a_server_that_does_not_answer_is_stale_until_it_sends() -> None:
+def test_a_server_that_does_not_answer_is_stale_until_it_sends_again() -> None:
     timing = replace(QUICK, ping=0.03, stale=0.06)
     with PlayedServer(mute=True) as server, following(server.url, timing=timing) as (_, recorder):
         server.wait_subscribed()

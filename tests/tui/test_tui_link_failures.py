@@ -34,7 +34,7 @@ def test_a_server_that_is_not_phaseline_is_reported(behaviour: dict[str, object]
 
 
 @pytest.mark.parametrize(("protocol", "who"), [(2, "progress-tui"), (0, "the server")])
-def test_another_protocol_version_reports_what_to_update_and_stops(protocol: int, who: str) -> None:
+def test_another_protocol_version_names_the_program_to_update_and_stops(protocol: int, who: str) -> None:
     with PlayedServer(greeting=GREETING | {"protocol": protocol}) as server, following(server.url) as (link, recorder):
         assert (
             f"uses protocol {protocol}, progress-tui uses 1; update {who}"

@@ -95,7 +95,7 @@ def test_a_row_keeps_its_width_with_any_data(load: dict[str, Any] | None, width:
         assert "\x1b" not in line_text(line)
 
 
-def test_what_is_unknown_is_a_dash_and_not_0() -> None:
+def test_unknown_values_are_a_dash_and_not_0() -> None:
     drawn = host("box", *jobs(photo_job("job_1", "a.jpg", 2)))
     assert line_text(worker_row(drawn, 80, SCENE)).count("—") == 4, "end, silence, load and memory"
     assert line_text(worker_row(drawn, 200, SCENE)).count("—") == 5, "and the graphics processor"

@@ -200,7 +200,7 @@ async def test_upgrades_from_other_origins_get_403(tmp_path: Path, host: str, or
         assert (answer.status, answer.json["success"]) == (status, False)
 
 
-async def test_a_page_of_this_machine_may_open_a_websocket(tmp_path: Path) -> None:
+async def test_a_page_from_this_machine_may_open_a_websocket(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         url = str(client.base_url).replace("http", "ws") + "/ws"
         async with open_websocket_url(url, extra_headers=[(b"Origin", b"http://localhost:3000")]) as socket:

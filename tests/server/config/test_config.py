@@ -123,7 +123,7 @@ def test_a_good_text_becomes_its_value(name: str, text: str, value: object) -> N
         ("data_dir", "~nobody-of-this-name/x", "the path of a directory"),
     ],
 )
-def test_a_wrong_value_is_named_with_its_source_and_what_is_allowed(name: str, text: str, allowed: str) -> None:
+def test_a_wrong_value_is_named_with_its_source_and_the_allowed_values(name: str, text: str, allowed: str) -> None:
     [line] = problems({}, {SETTINGS[name].variable: text})
     assert line.startswith(f"{name} is {text!a}")
     assert f"(from {SETTINGS[name].variable}); allowed: " in line

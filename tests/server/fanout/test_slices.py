@@ -79,7 +79,7 @@ async def test_messages_in_a_row_are_joined(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("reason", ["large", "committing", "round"])
-async def test_publishing_does_not_write_at_once_if_that_takes_long(
+async def test_publishing_defers_writes_that_would_take_long(
     monkeypatch: pytest.MonkeyPatch, reason: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with running(monkeypatch, size=1, few=0 if reason == "round" else 4) as broadcaster:
@@ -121,7 +121,7 @@ async def test_messages_published_before_a_change_are_sent_first_in_the_old_form
         assert seqs(late) == [4]
 
 
-async def test_what_was_published_is_written_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_published_messages_are_written_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     heap = Heap()
     with ExitStack() as stack:
         async with running(monkeypatch) as broadcaster:

@@ -149,7 +149,7 @@ async def test_an_answer_larger_than_the_share_is_sent_alone() -> None:
         pass
 
 
-async def test_a_canceled_wait_takes_nothing() -> None:
+async def test_a_canceled_wait_reserves_nothing() -> None:
     budget = AnswerBudget(10)
     with await budget.hold(5, "a") as hold:
         with trio.CancelScope() as scope:

@@ -68,7 +68,7 @@ async def test_a_worker_that_reconnects_under_its_name_resumes_its_jobs(tmp_path
         assert box.state() is State.ACTIVE
 
 
-async def test_a_producer_that_reports_any_job_counts_as_connected(tmp_path: Path) -> None:
+async def test_a_producer_that_reports_any_job_is_connected(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         worker = await box.connect(msgspec.structs.replace(START, producer="p", producer_seq=1))
         worker.close(lost=True)

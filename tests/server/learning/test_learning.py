@@ -171,7 +171,7 @@ async def test_a_damaged_or_missing_state_is_relearned(tmp_path: Path, harm: str
         assert again.model.encode(("film", "trailer")) == state
 
 
-async def test_what_all_series_have_in_common_survives_a_restart(tmp_path: Path) -> None:
+async def test_the_state_shared_by_all_series_survives_a_restart(tmp_path: Path) -> None:
     clock = HandClock()
     async with learner(tmp_path, clock) as (tracker, learning):
         for number in range(8):
@@ -227,7 +227,7 @@ async def test_each_series_has_its_own_average(tmp_path: Path) -> None:
         assert averages == {"short": pytest.approx(1, abs=0.2), "long": pytest.approx(5, abs=0.2)}
 
 
-async def test_the_routes_show_what_was_learned(tmp_path: Path) -> None:
+async def test_the_routes_show_the_learned_state(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for number in range(3):
             await work_over_http(client, f"j{number}")

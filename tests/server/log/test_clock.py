@@ -105,7 +105,7 @@ async def test_a_first_start_in_the_year_2000_removes_nothing_once_the_clock_is_
     await machine.store.close()
 
 
-async def test_time_without_a_server_counts_while_the_machine_is_up(machine: Machine) -> None:
+async def test_time_without_a_server_is_counted_while_the_machine_is_up(machine: Machine) -> None:
     await machine.commit()
     machine.pass_time(8, jump_days=-100)
     await machine.restart()

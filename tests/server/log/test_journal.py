@@ -49,7 +49,7 @@ def job_row(job_id: str, seq: int, ended_ns: int | None = None) -> JobRow:
 # ---------------------------------------------------------------------------------------- kept, and loaded again
 
 
-def test_all_that_is_committed_is_there_when_it_is_opened_again(open_journal: Open) -> None:
+def test_all_committed_data_survives_reopening(open_journal: Open) -> None:
     journal = open_journal()
     stored = messages(1, 4)
     full = Batch(
@@ -111,7 +111,7 @@ def test_a_group_is_kept_whole_or_not_at_all(open_journal: Open) -> None:
     assert [message.seq for message in open_journal().events(0, 100)] == [1, 2, 3, 4, 5]
 
 
-def test_what_was_committed_before_a_crash_is_there_after_it(tmp_path: Path, open_journal: Open) -> None:
+def test_committed_data_survives_a_crash(tmp_path: Path, open_journal: Open) -> None:
     journal = open_journal()
     for first in range(1, 100, 10):
         journal.commit(batch(first, first + 9))

@@ -100,7 +100,7 @@ async def test_a_task_that_waits_for_a_message_continues_once_it_is_published(op
             assert log.top.seq == count
 
 
-async def test_a_message_that_does_not_come_is_waited_for_two_seconds(
+async def test_a_missing_message_is_waited_for_two_seconds(
     open_log: OpenLog, autojump_clock: trio.testing.MockClock
 ) -> None:
     log = await open_log()

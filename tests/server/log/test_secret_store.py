@@ -70,7 +70,7 @@ def test_a_change_that_fails_changes_nothing(pair: tuple[SecretStore, SecretStor
     assert pair[1].read({})["tokens"].content == b"one"
 
 
-def test_a_ticket_is_taken_once_by_any_server_until_it_expires(pair: tuple[SecretStore, SecretStore]) -> None:
+def test_a_ticket_is_accepted_once_by_any_server_until_it_expires(pair: tuple[SecretStore, SecretStore]) -> None:
     one, other = pair
     one.add_ticket("client", "a", "holder", 30)
     one.add_ticket("client", "late", "holder", 0)

@@ -10,7 +10,7 @@ from tests.support.store_cases import Both, found_in, prune_all
 from tests.support.stores import OpenStore
 
 
-async def test_all_that_was_committed_is_there_when_it_is_opened_again(open_at: OpenStore, tmp_path: Path) -> None:
+async def test_all_committed_data_survives_reopening(open_at: OpenStore, tmp_path: Path) -> None:
     store = await open_at(tmp_path, Retention())
     both = Both(store)
     for step in (("ended", 3, "a"), ("ended", 3, "b"), ("active", 2, "c"), ("learn", 1, "d")):

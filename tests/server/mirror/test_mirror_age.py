@@ -26,7 +26,7 @@ def test_a_copy_is_current_while_the_source_sends_signs_of_life() -> None:
         assert (age.lag_s, age.away, age.clock()) == (0, False, clock())
 
 
-def test_the_lag_of_a_copy_that_is_behind_counts_from_when_it_was_complete() -> None:
+def test_the_lag_of_a_copy_is_measured_from_when_it_was_complete() -> None:
     clock = Clock()
     age = Age(clock, None)
     age.note(clock(), complete=True)

@@ -130,7 +130,7 @@ def test_a_line_prefers_to_end_before_an_article() -> None:
     assert block.lines == ("A brass heron standing quietly", "at the lighthouse gate while ships go by")
 
 
-def test_an_endless_word_takes_limited_work() -> None:
+def test_an_endless_word_costs_limited_work() -> None:
     measured = 0
 
     def measure(text: str) -> float:

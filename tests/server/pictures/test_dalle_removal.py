@@ -36,7 +36,7 @@ async def delete(client: Any, path: str, status: int = 200) -> dict[str, Any]:
     return found
 
 
-async def test_a_run_takes_an_order_to_cancel_and_keeps_its_reason(tmp_path: Path) -> None:
+async def test_a_run_obeys_an_order_to_cancel_and_keeps_its_reason(tmp_path: Path) -> None:
     gate = Gate()
     async with studio(tmp_path, gate) as (client, _):
         await ask(client, f"{PATH}?generate=1")
@@ -84,9 +84,7 @@ async def test_a_run_can_be_cancelled_before_anything_is_written(tmp_path: Path)
         assert files(tmp_path) == []
 
 
-async def test_cancelling_does_not_wait_for_a_caption_that_takes_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cancelling_does_not_wait_for_a_slow_caption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     began = trio.Event()
 
     async def takes_long(*_arguments: object) -> None:

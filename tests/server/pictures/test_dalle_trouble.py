@@ -134,7 +134,7 @@ async def test_a_server_full_of_active_jobs_rejects_a_new_run(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-async def test_runs_that_the_tracker_forgot_are_forgotten_here_too(tmp_path: Path) -> None:
+async def test_runs_that_the_tracker_evicted_are_removed(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD, max_jobs=1) as (client, _):
         for number in range(5):
             await made(client, f"/dalle/simple/0x{number}")

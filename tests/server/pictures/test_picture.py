@@ -58,7 +58,7 @@ def test_a_cmyk_jpeg_becomes_rgb() -> None:
         assert (png.format, png.mode) == ("PNG", "RGB")
 
 
-def test_an_mpo_file_gives_its_first_picture() -> None:
+def test_an_mpo_file_is_read_as_its_first_picture() -> None:
     data = encoded("MPO", save_all=True, append_images=[painted("L")])
     with Image.open(BytesIO(data)) as several:
         assert several.format == "MPO"

@@ -67,7 +67,7 @@ def test_a_traceback_can_t_pass_for_entries(restored: None, capfd: pytest.Captur
     assert CANARY not in "".join([first, *rest])
 
 
-def test_what_libraries_log_has_the_same_form(restored: None, capfd: pytest.CaptureFixture[str]) -> None:
+def test_log_lines_of_libraries_have_the_same_form(restored: None, capfd: pytest.CaptureFixture[str]) -> None:
     configure_logs("json", "info")
     logging.getLogger("quart.app").error("an %s", "error", exc_info=ValueError(HOSTILE))
     logging.getLogger("other").debug("no more than that")

@@ -7,7 +7,7 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from phaseline_server.runtime.stage import Stage
 
 
-async def test_an_app_is_ended_if_its_server_ends_just_as_it_is_shown(autojump_clock: trio.testing.MockClock) -> None:
+async def test_an_app_is_ended_if_its_server_ends_while_it_starts(autojump_clock: trio.testing.MockClock) -> None:
     closing, disconnected, scope = trio.Event(), trio.Event(), trio.CancelScope()
     disconnected.set()
 
