@@ -1,4 +1,4 @@
-"""Churn: whether clients that come and go leave memory, descriptors or threads behind.
+"""Churn: leaks of memory, descriptors or threads by clients that connect and disconnect.
 
 Clients of every kind use the installed server: WebSockets that leave with a frame half sent, workers that vanish,
 pages, Server-Sent Events, polling sessions, tickets, links, orders, and requests that are cut off. The tables that a
@@ -86,7 +86,7 @@ class Client:
         return {"type": "job_started", "job_id": job, "workflow": workflow, "phases": ["one", "two"], "worker": worker}
 
     def _leave(self, sock: socket.socket) -> None:
-        """Leave with a close frame, in the middle of a frame, by a reset, or just so."""
+        """Disconnect with a close frame, in the middle of a frame, by a reset, or without any of these."""
         way = self._chance.randrange(4)
         with suppress(OSError):
             if way == 0:
@@ -181,7 +181,7 @@ class Client:
             self._send("POST", "/ws/disconnect", {"client_id": session})
 
     def broken(self) -> None:
-        """Begin something that is not a request, or not all of one, and leave."""
+        """Send an invalid or incomplete request, and disconnect."""
         sock = socket.create_connection(("127.0.0.1", self._server.port))
         sock.sendall(self._chance.choice(BROKEN))
         self._leave(sock)
@@ -229,7 +229,7 @@ class Churn:
 
 
 def sample(server: Server, token: str) -> dict[str, str]:
-    """Return what the server holds now."""
+    """Return the server's present memory, descriptors and threads."""
     process = Path(f"/proc/{server.process.pid}")
     status, metrics = (
         server.get(path, {"Authorization": f"Bearer {token}"}) for path in ("/ws/status", "/metrics?format=json")

@@ -99,7 +99,7 @@ def group(pair: PostgresPair, size: int) -> Iterator[list[Server]]:
 
 
 def follows_less(server: Server, leader: Server) -> bool:
-    """Return whether a server does not have all yet that the leader has."""
+    """Return whether a server lacks messages of the leader."""
     try:
         position: Any = server.get("/ws/status")["position"]
     except OSError:  # it begins to follow
@@ -210,7 +210,7 @@ async def measure_failover(pair: PostgresPair, kills: int) -> None:
 
 
 async def report(url: str, number: int) -> None:
-    """Report until a report is accepted, or was although its answer was lost."""
+    """Report until a report is accepted, also if its answer is lost."""
     job = {"job_id": f"job-{number}", "producer": "bench", "producer_seq": number + 1}
     async with httpx.AsyncClient(timeout=5, trust_env=False, verify=False) as client:
         while True:

@@ -53,7 +53,7 @@ def cost(work: Callable[[], object], times: int, rounds: int = 7) -> float:
 
 
 def main() -> None:
-    """Print the figures; with few runs, of 20 series that lend to one another."""
+    """Print the figures; with few runs, those of 20 series that share data."""
     rng, engine = random.Random(1), ModelEngine()
     for runs in (2, 8, 30, 128):
         engine = ModelEngine()

@@ -92,7 +92,7 @@ def exchange(port: int, requests: list[bytes]) -> list[int]:
 
 
 def idle(directory: Path, _size: float) -> None:
-    """Nothing else happens."""
+    """No other load."""
     with serving(directory) as server, bystander("idle", server, "the measure of the other rows"):
         time.sleep(3)
 
@@ -113,7 +113,7 @@ def batch(directory: Path, size: float) -> None:
 
 
 def beside_subscribers(directory: Path, size: float) -> None:
-    """As many reports, each of which goes to many subscribers."""
+    """The same number of reports, each sent to many subscribers."""
     count = round(400 * size)
     # On a busy machine, the subscribers read more slowly than one batch is published.
     with serving(directory, "--queue", "10000") as server:
@@ -204,7 +204,7 @@ def facts(directory: Path, size: float) -> None:
 
 
 def names(directory: Path, size: float) -> None:
-    """Workflows and phases with ever new names."""
+    """Workflows and phases whose names are always new."""
     with serving(directory) as server:
         before, count = server.memory, round(5000 * size)
         with bystander(f"{count:,} new workflows and phases", server, "bounded, the least used evicted") as figures:

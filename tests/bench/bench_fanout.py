@@ -73,7 +73,7 @@ class Program:
 
     @property
     def waited(self) -> float:
-        """Seconds so far that its main thread was ready, and had no core: others were at work on this machine."""
+        """Seconds so far that its main thread waited for a core while other programs ran."""
         return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[1]) / 1e9
 
     @property
@@ -136,7 +136,7 @@ def fan_out(
 
 @contextmanager
 def peer(name: str, directory: Path) -> Iterator[tuple[Program, int] | None]:
-    """Run a server; None if it is not there."""
+    """Run a server; None if it is not installed."""
     command = [*SERVERS, name]
     options: dict[str, Any] = {}
     port = 0  # what the program prints
@@ -254,7 +254,7 @@ def idle(load: Load) -> None:
         with program(name) as (server, port):
             load.ask("connect", count=100, port=port, path="/ws", say=SUBSCRIBE, until="subscription_confirmed")
             before = server.memory
-            # No more at a time than the backlog of stock hypercorn holds; behind that, it loses some.
+            # At most the backlog of stock hypercorn at a time; it loses connections beyond that.
             many, at_once = (5000, 5000) if name == "phaseline" else (500, 100)
             for _ in range(many // at_once):
                 load.ask("connect", count=at_once, port=port, path="/ws", say=SUBSCRIBE, until="subscription_confirmed")
@@ -272,7 +272,7 @@ def idle(load: Load) -> None:
 
 
 def gets(load: Load) -> None:
-    """Print how often a snapshot can be asked for, and what that costs the server, in turns."""
+    """Print the rate of snapshot requests and their cost for the server, in turns."""
     found: dict[str, list[float]] = {"phaseline": [], "quart": []}
     with ExitStack() as stack:
         servers = {name: stack.enter_context(program(name)) for name in found}

@@ -24,7 +24,7 @@ PAYLOAD = b'{"x":"' + b"x" * 290 + b'"}'
 
 
 class Sink:
-    """A socket that takes everything."""
+    """A socket that accepts everything."""
 
     queued = 0
 

@@ -49,7 +49,7 @@ def renderer_seconds(profile: Path) -> float:
 
 
 async def change(client: httpx.AsyncClient, jobs: list[dict[str, object]], seconds: float) -> None:
-    """Report 100 changes a second for so long."""
+    """Report 100 changes per second for this time."""
     end = trio.current_time() + seconds
     draw = itertools.cycle(jobs)
     done = itertools.count(1)

@@ -15,7 +15,7 @@ JOBS, AT_WORK = 1000, 100
 
 
 async def measure(minutes: float, samples: int) -> None:
-    """Print what the page keeps, at even intervals."""
+    """Print the page's memory at even intervals."""
     with tempfile.TemporaryDirectory() as directory:
         scratch = Path(directory)
         (scratch / "data").mkdir()

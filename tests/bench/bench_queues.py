@@ -144,7 +144,7 @@ def run_night(boxes: list[Box], name: str, jobs: int, *, scale: float = 1.0, kil
     """Add jobs of `scale` times the usual size to the queues, and watch the forecasts until all have ended."""
     dice, night = random.Random(name), Night(time.time())
     for queue, at in QUEUES:
-        boxes[at].run("queue", "pause", "--queue", queue)  # lest the first end before the last is added
+        boxes[at].run("queue", "pause", "--queue", queue)  # so that the first does not end before the last is added
     for number in range(jobs):
         queue, at = QUEUES[number % len(QUEUES)]
         job_id = f"{name}-{number}"

@@ -197,7 +197,7 @@ def measure_imports() -> None:
 
 
 def count_syscalls(url: str) -> None:
-    """Have the kernel end a worker at its first system call; and have strace count them, if it is there."""
+    """Check with seccomp that a worker makes no system call, and count them with strace if it is installed."""
     code = run(f"{PROOF}prove(both)", url).returncode
     output = {PROVED: "none, proved by seccomp", UNAVAILABLE: "not known: no seccomp here"}.get(
         code, f"some: exit {code}"

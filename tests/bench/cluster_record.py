@@ -26,7 +26,7 @@ class Mark:
         self._waiting = dict(numbers)
 
     def note(self, producer: str, number: int) -> None:
-        """Note an acknowledgement."""
+        """Record an acknowledgement."""
         if producer in self._waiting and number > self._waiting[producer]:
             del self._waiting[producer]
             self.first.set()
@@ -55,7 +55,7 @@ class Acks:
         self._mark = Mark({})
 
     def send(self, producer: str, number: int) -> None:
-        """Note that a report is about to be sent."""
+        """Record that a report is about to be sent."""
         if number > self.sent[producer]:
             self.sent[producer] = number
             self._before[producer, number] = self.top
@@ -90,7 +90,7 @@ class _Ack(NamedTuple):
 
 
 def take_down(message: dict[str, Any]) -> str:
-    """Return a message as a line of a subscriber's file."""
+    """Return the line for a message in a subscriber's file."""
     text = json.dumps(message, sort_keys=True).encode()
     digest = hashlib.blake2b(text, digest_size=8).hexdigest()
     producer, number = message["job_id"].partition("-")[0], 0

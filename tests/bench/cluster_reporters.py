@@ -49,7 +49,7 @@ end
 
 
 class Rejected(Exception):
-    """A report was rejected for good, which is an error of the server's or ours."""
+    """A report was rejected permanently, which is an error of the server or of the benchmark."""
 
 
 async def report_by_websocket(urls: Sequence[str], acks: Acks, pause_s: float, chance: random.Random) -> None:
@@ -106,7 +106,7 @@ async def report_by_curl(urls: Sequence[str], acks: Acks, pause_s: float, chance
 
 
 def _accept(answer: dict[str, Any], numbers: range, producer: Producer, acks: Acks) -> bool:
-    """Note the results of a batch; return whether all of it was recorded."""
+    """Handle the results of a batch; return whether all of it was recorded."""
     if "results" not in answer:
         if answer["code"] not in _AWAY:
             raise Rejected(answer)

@@ -68,7 +68,7 @@ class Member:
         self.stopped = False
 
     async def get(self, path: str) -> Any:
-        """Return its answer, None if it has none, or not now."""
+        """Return its answer; None if there is none at present."""
         with suppress(httpx.TransportError):
             async with httpx.AsyncClient(timeout=_ASK_S, trust_env=False, verify=False) as client:
                 answer = await client.get(self.url + path)

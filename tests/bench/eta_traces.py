@@ -28,7 +28,7 @@ def shown(name: str, engine: str, found: Score | None, first: Score | None) -> s
 
 
 def mean(scores: list[Score]) -> Score:
-    """Return the mean of the sets' scores, each set counting alike."""
+    """Return the mean of the sets' scores, with equal weights."""
 
     def column(name: str) -> float:
         values = [value for value in (getattr(one, name) for one in scores) if value is not None]

@@ -30,7 +30,7 @@ from tests.support.raw_reporter import RawReporter
 
 REPORTERS = 4
 MOST_A_ROUND = 5000  # reports of one reporter
-KILLED_EARLY = 0.1  # of all rounds: before the server listens, or just then
+KILLED_EARLY = 0.1  # share of rounds with a kill before or when the server begins to listen
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Producer:
     last_seq: int = 0
 
     def job_id(self, number: int) -> str:
-        """Return the job that a report is about: each has forty."""
+        """Return the job of a report; each job has forty."""
         return f"{self.name}-{(number - 1) // 40}"
 
     def report(self, number: int) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Tally:
         return not (self.lost or self.duplicates or self.misplaced)
 
     def table(self) -> str:
-        """Return all of it, a line of names and one of figures."""
+        """Return a line of names and a line of figures."""
         figures = {
             name: f"{value:.1f}" if isinstance(value, float) else str(value) for name, value in vars(self).items()
         }
@@ -161,7 +161,7 @@ class Torture:
         self.tally = Tally()
 
     def round(self) -> None:
-        """Start, verify what is there, load, kill."""
+        """Start a server, verify its data, put it under load, and kill it."""
         server = Server(self._data_dir)
         self.tally.rounds += 1
         try:
@@ -176,7 +176,7 @@ class Torture:
             server.kill()
 
     def finish(self) -> None:
-        """Verify what the last round left."""
+        """Verify the data after the last round."""
         server = Server(self._data_dir)
         try:
             self._verify(server.port())
@@ -267,7 +267,7 @@ def _get(port: int, path: str) -> Any:
 
 
 def torture(rounds: int, data_dir: Path, seed: int, load_s: float) -> Tally:
-    """Run so many rounds on one data directory, each under load for at most `load_s`; show a line every fifty."""
+    """Run rounds on one data directory, each under load for at most `load_s`; print a line every fifty rounds."""
     torments, begun = Torture(data_dir, seed, load_s), time.monotonic()
     for number in range(1, rounds + 1):
         torments.round()

@@ -37,9 +37,9 @@ from tests.support.resuming import by_sse, by_websocket
 from tests.support.roaming import Roaming
 
 SUBSCRIBERS = 10
-ROUND_S = 120  # then something is stuck
+ROUND_S = 120  # a longer round is stuck
 LEASE_S = 3  # of the leader
-COMMIT_S = 5  # for which a commit waits for its standby
+COMMIT_S = 5  # the time that a commit waits for its standby
 KILLED_TWICE = 0.1  # share of kills that also hit the next leader when it starts
 
 
@@ -113,7 +113,7 @@ class Torture:
             await subscriber.read(take)
 
     async def _wait_received(self) -> None:
-        """Wait until each subscriber has what was known to one of them or to a reporter."""
+        """Wait until each subscriber has all messages that one of them or a reporter knows."""
         top = self.acks.top
         for subscriber in self.subscribers:
             await subscriber.wait(top)
@@ -174,7 +174,7 @@ class Torture:
 
 
 def print_figures(torture: Torture, rounds: Counter[str], problems: Counter[str], seconds: float) -> None:
-    """Print what was done and found."""
+    """Print the results."""
     print("rounds: " + ", ".join(f"{count} {kind}" for kind, count in rounds.items()))
     unrecovered = sum(subscriber.unrecovered for subscriber in torture.subscribers)
     connections = sum(subscriber.connections for subscriber in torture.subscribers)

@@ -18,7 +18,7 @@ def phaseline() -> str:
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    """Return an environment in which no server is reached and state goes to a folder of the test's own."""
+    """Return an environment without a reachable server, with a separate state folder for the test."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PHASELINE_", "PROGRESS_"))}
     homes = {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": str(tmp_path / "state")}
     return (

@@ -1,4 +1,4 @@
-"""The table of programs, which is made of the adapters' data, and what is read of their output."""
+"""The table of programs, generated from the data of the adapters."""
 
 import json
 import subprocess

@@ -10,7 +10,7 @@ from phaseline_cli.run.adapter import Adapter, load
 from phaseline_cli.run.reader import Reader
 from phaseline_cli.run.screen import LONGEST
 
-# Repeated over a whole line, each makes some pattern begin again at every place, or go back from every place.
+# Repeated over a whole line, each makes some pattern restart or backtrack at every position.
 UNITS = (
     *("1", "a", " ", "%", "/", ".", ":", "-", "=", "#", "[", "]", "(", '"', "é", "\u2588", "\ufffd"),
     *("1 ", "1,", "1.", "1/", "1:", "1%", "1:1", "1/1 ", "1.1 ", "1a", "a ", "a/", "a: ", "=>", "| ", "[1"),
@@ -20,7 +20,7 @@ MOST_S = 0.02  # quadratic patterns take from 30 ms to 300 ms for a line, linear
 
 
 def slow(read: Callable[[str], object]) -> Iterator[str]:
-    """Yield the units of the lines that take longer than they may, three times in a row."""
+    """Yield the units of the lines that exceed the time limit three times in a row."""
     for unit in UNITS:
         line = (unit * LONGEST)[:LONGEST]
         for _ in range(3):

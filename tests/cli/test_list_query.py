@@ -1,4 +1,4 @@
-"""`phaseline list` asks the server for what a filter means, and applies only the rest itself."""
+"""`phaseline list` translates a filter to a query of the server, and only applies the rest itself."""
 
 import pytest
 

@@ -157,7 +157,7 @@ async def test_tail_follows_all_jobs_from_a_position(here: Env) -> None:
 
 
 async def first_lines(env: Env, count: int, *arguments: str) -> list[str]:
-    """Return the first lines of a command, which is then ended by the closed pipe."""
+    """Return the first lines of a command; then, the closed pipe ends it."""
     shell = f'"$0" "$@" | head -{count}; echo "${{PIPESTATUS[0]}}" >&2'
     command = ["bash", "-c", shell, PHASELINE, *arguments]
     async with trio.open_nursery() as nursery:
@@ -168,7 +168,7 @@ async def first_lines(env: Env, count: int, *arguments: str) -> list[str]:
             out = b""
             while out.count(b"\n") < count:
                 out += await process.stdout.receive_some()
-            # It notices with its next line.
+            # It notices that at its next line.
             nursery.start_soon(send, env["PROGRESS_URL"], started(f"later-{len(out)}-{count}"))
             err = b"".join([chunk async for chunk in process.stderr])
             await process.wait()

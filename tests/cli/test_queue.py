@@ -37,7 +37,7 @@ async def states(env: Env) -> dict[str, str]:
 
 
 async def become(env: Env, **wanted: str) -> None:
-    """Wait until jobs are in states."""
+    """Wait until jobs are in these states."""
     with trio.fail_after(90):
         while not wanted.items() <= (found := await states(env)).items():
             assert not {job for job, state in found.items() if state == "failed" and wanted.get(job) != "failed"}, found
@@ -68,7 +68,7 @@ async def reaches(url: str, job_id: str, state: str) -> None:
 
 
 async def queued(url: str, *wanted: str) -> dict[str, dict[str, Any]]:
-    """Wait until the server has these jobs in a queue; return all that wait."""
+    """Wait until the server has these jobs in a queue; return all waiting jobs."""
     found: dict[str, dict[str, Any]] = {}
     async with httpx.AsyncClient(verify=False) as client:
         with trio.fail_after(60):
@@ -96,7 +96,7 @@ def processes(env: Env, *words: str) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def ended(env: Env) -> Any:
-    """End what a failed test has left running."""
+    """End processes that a failed test has left."""
     yield
     for job in (Path(env["XDG_STATE_HOME"]) / "phaseline" / "queue").glob("*/jobs/*.json"):
         for pid in processes(env, "run-job", job.stem):
@@ -150,7 +150,7 @@ async def test_a_job_whose_process_was_killed_is_failed_and_not_run_again(env: E
     shell = int(await appears(runs))
     [process] = processes(env, "run-job", "default", "a")
     os.kill(process, signal.SIGKILL)
-    assert await states(env) == {"a": "running"}  # as the command is still at work
+    assert await states(env) == {"a": "running"}  # because the command is still running
     os.kill(shell, signal.SIGKILL)
     await become(env, a="failed")
     listed = await forked_phaseline(env, "queue", "list")

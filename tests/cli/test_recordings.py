@@ -63,5 +63,5 @@ def test_the_reported_end_matches_the_real_one(name: str) -> None:
     elif truth["outcome"] == "ok":
         assert end["error"] is None
     phases = OTHER_PHASES.get(name, truth["phases"])
-    if name != "pip-download-pipe":  # the person summed up its eleven packages as three
+    if name != "pip-download-pipe":  # the person grouped its eleven packages into three
         assert [p.lower() for p in end["phases"]] == [p.lower() for p in phases]

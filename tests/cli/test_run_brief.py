@@ -1,4 +1,4 @@
-"""Short commands under `phaseline run`: their reports need no connection that lasts, so little is loaded."""
+"""Short commands under `phaseline run`: their reports need no permanent connection, so few modules are imported."""
 
 import subprocess
 from pathlib import Path

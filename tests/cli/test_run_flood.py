@@ -1,4 +1,4 @@
-"""More output than can be parsed: every byte passes, and the parser gets whole parts of it, the end for certain."""
+"""More output than can be parsed: every byte passes, and the parser gets complete parts of it, always with the end."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ DATA = 10 * b"".join(b"%d\n" % number for number in range(100_000, 200_000))  # 
 
 
 def flood(target: int) -> tuple[Tee, list[tuple[float, str, bytes]]]:
-    """Write data faster than it is parsed; return the tee and what it offers at the end."""
+    """Write data faster than it is parsed; return the tee and its offered data at the end."""
     source, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE)
 

@@ -97,7 +97,7 @@ def pipe() -> Side:
 
 
 def follow(argv: Sequence[str], *, screen: bool = False) -> tuple[list[Reading], Reader]:
-    """Run a program with the hook; return what its pipe and, if `screen`, its output reveal."""
+    """Run a program with the hook; return the readings from its pipe and, if `screen`, from its output."""
     side = pipe()
     with subprocess.Popen(
         argv,
@@ -174,7 +174,7 @@ def test_tasks_of_rich_are_reported_whether_they_are_drawn_or_not() -> None:
 
 @pytest.mark.slow
 def test_epochs_of_keras_are_reported_though_it_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    for library in ("keras", "jax"):  # a gigabyte, which the development requirements do without
+    for library in ("keras", "jax"):  # a gigabyte, so it is not among the development requirements
         if find_spec(library) is None:
             pytest.skip(f"{library} is not installed")
     monkeypatch.setenv("KERAS_BACKEND", "jax")

@@ -32,7 +32,7 @@ def ends(found: dict[str, dict[str, Any]]) -> set[str]:
 
 
 async def ended(phaseline: str, env: dict[str, str], url: str, *names: str) -> dict[str, dict[str, Any]]:
-    """Return all jobs, once these have ended."""
+    """Return all jobs once these jobs have ended."""
     with trio.fail_after(60):
         while not ends(found := await jobs(url)) >= set(names):
             await run(phaseline, env, "--", "true")

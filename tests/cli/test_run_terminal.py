@@ -89,7 +89,7 @@ async def test_closing_the_terminal_ends_the_command_and_its_job(
 
 
 def close_beside(env: dict[str, str], command: str) -> None:
-    """Close a terminal in which a command works that prints its process id; return when the command has ended."""
+    """Close the terminal of a command that prints its process id; return when the command has ended."""
     with shell(env) as bash:
         bash.type(f"{command}\n")
         pid = int(bash.expect(r"\npid (\d+)").group(1))
@@ -103,5 +103,5 @@ def close_beside(env: dict[str, str], command: str) -> None:
 def test_signals_that_the_shell_ignores_are_ignored_by_the_command(bash: Shell, phaseline: str) -> None:
     status = "grep -o SigIgn.*[0-9a-f][0-9a-f]$ /proc/self/status | tail -c 3"
     bash.run("trap '' INT HUP")
-    assert bash.run(status).startswith("03")  # SIGPIPE, which a test's Python ignores, is further left
+    assert bash.run(status).startswith("03")  # SIGPIPE, which the test's Python ignores, is a higher digit
     assert bash.run(f"{phaseline} run -- {status}").endswith("03\r\ncode=0=\r\n")

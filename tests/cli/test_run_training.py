@@ -59,7 +59,7 @@ Trainer(model=Model(), args=arguments, train_dataset=data, eval_dataset=data).tr
 
 
 def readings(name: str, reader: Reader | None = None) -> list[Reading]:
-    """Return what the reports of one file reveal, without the last one: that the process ends."""
+    """Return the readings from one file's reports, without the last one (the end of the process)."""
     reader = reader or Reader(load(), ["python", "train.py"])
     lines = (REPORTS / f"{name}.jsonl").read_bytes().splitlines(keepends=True)[:-1]
     return [now for line in lines for _, now in reader.feed(0.0, "side", line)]

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full, or read no more."""
+"""Standard streams that are closed, full, or no longer read."""
 
 import json
 import os

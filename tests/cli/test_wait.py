@@ -193,7 +193,7 @@ async def test_wait_continues_after_a_restart_of_the_server_and_misses_nothing(e
     with trio.fail_after(60):
         assert b"reconnecting" in await process.stderr.receive_some()
     async with server_process(tmp_path, bind=bind) as server:
-        # It is in the phase for a moment only, perhaps before the command is connected again.
+        # It is only briefly in the phase, possibly before the command has reconnected.
         await send(
             server.url,
             {"type": "job_progress", "job_id": "a", "stage": "render"},

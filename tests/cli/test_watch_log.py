@@ -92,7 +92,7 @@ async def test_the_process_that_writes_the_log_ends_the_job(here: Env, tmp_path:
         async with running(command, here) as watching:
             await status_when(here, "job", lambda status: status["state"] == "active")
             writer.stdin.close()
-            assert await watching.wait() == 1  # a zombie shows its exit code until its parent asks
+            assert await watching.wait() == 1  # a zombie shows its exit code until its parent reaps it
     status = await job_status(here["PROGRESS_URL"], "job")
     assert (status["state"], status["result"]) == ("failed", {"exit_code": 4, "error": "denoise: no tiles"})
 

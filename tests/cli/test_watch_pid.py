@@ -41,7 +41,7 @@ def release(gate: Path) -> None:
 
 @contextmanager
 def held(gate: Path, then: str) -> Iterator[int]:
-    """Run a shell that runs `then` once it is released; another one is its parent and asks for its end at once."""
+    """Run a shell that runs `then` once it is released; its parent is another shell, which reaps it at once."""
     shell = f"sh -c 'echo $$; {RELEASE}{then}' held \"$1\" & wait $!"
     command = ["bash", "-c", shell, "parent", str(gate)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as parent:
@@ -139,7 +139,7 @@ async def test_a_process_with_an_unknown_exit_code_is_neither_done_nor_failed(
     monkeypatch.setattr("phaseline_cli.watch.process._PACE_S", 0.01)
     with held(gate, "exit 7") as pid, RunningProcess(pid) as process, trio.fail_after(60):
         release(gate)
-        assert await process.wait() in (None, 7)  # 7 if it is seen before its parent asks for its end
+        assert await process.wait() in (None, 7)  # 7 if it is seen before its parent reaps it
     with pytest.raises(Failure, match=r"no process has the id|has ended"):
         RunningProcess(process.pid)
 

@@ -156,7 +156,7 @@ async def watching(env: Env, *arguments: str) -> AsyncIterator[trio.Process]:
 
 
 async def status_of(url: str, job_id: str) -> dict[str, Any]:
-    """Return a job as the server knows it; empty if it does not."""
+    """Return the server's data of a job; empty if the server does not know it."""
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
         answer = (await client.get(f"{url}/progress/job/{job_id}")).json()
         status: dict[str, Any] = answer.get("job_status", {})

@@ -34,7 +34,7 @@ def lua_has_tls() -> bool:
 
 
 async def words_until(complaint: str, command: list[str], env: dict[str, str]) -> str:
-    """Run a program until it complains so, or until it ends when that is "", and return what it wrote to stderr."""
+    """Run a program until it prints `complaint`, or to its end, and return its stderr."""
     process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, env=env)
     message = b""
     try:

@@ -21,7 +21,7 @@ SEVERAL = ROOT / "clients" / "browser" / "several_servers.js"
 async def test_the_quick_start_follows_a_job_in_node(tmp_path: Path) -> None:
     async with server_process(tmp_path) as server, client_of(server.url) as client:
         script = tmp_path / "quick_start.js"
-        # The example speaks of localhost:5100, where another server may listen.
+        # The example uses localhost:5100, where another server may listen.
         script.write_text(EXAMPLE.read_text().replace("localhost:5100", server.url.removeprefix("http://")))
         command = ["node", "--experimental-websocket", "--no-warnings", str(script)]
         process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, env=environment())

@@ -133,7 +133,7 @@ async def test_the_history_shows_past_jobs_with_totals_and_lengths(tmp_path: Pat
 
 
 async def _held_on(tab: Browser) -> dict[str, list[str]]:
-    """Return by workflow what the page shows of its estimates: the number of runs, and the errors early and late."""
+    """Return the page's figures of estimates by workflow: the number of runs, and the early and late errors."""
     rows = "[...document.querySelectorAll('.held tbody tr')].map((row) => row.innerText.split('\\t'))"
     await tab.until(f"{rows}.length === 3")
     return {workflow: [runs, *errors] for workflow, runs, _, _, *errors in await tab.evaluate(rows)}

@@ -107,7 +107,7 @@ async def test_the_page_works_below_a_path_with_the_routes_that_the_proxy_allows
     async with server_process(tmp_path / "data") as server, browser(tmp_path / "chromium") as tab:
         with nginx(tmp_path / "nginx", server.url, more) as url:
             await follow(tab, url, server.url, way)
-        # Chromium itself reports the attempts that the proxy rejects.
+        # Chromium logs the attempts that the proxy rejects.
         assert [each for each in tab.problems if "/ws" not in each and "status of 503" not in each] == []
 
 

@@ -9,7 +9,7 @@ from phaseline_server.http.page_files import PAGE
 from tests.support.browser import browser
 from tests.support.icons import ICONS, draw
 
-ALIKE = 2.0  # mean difference of a channel, in steps of 256: of the edges, between versions of the browser
+ALIKE = 2.0  # mean difference of a channel, of 256 steps: edges differ between versions of the browser
 
 
 @pytest.mark.needs("chromium")

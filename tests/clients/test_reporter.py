@@ -129,7 +129,7 @@ async def test_loops_of_unknown_length_and_nested_loops_are_reported(reporter: R
 async def test_a_silent_loop_is_sampled(reporter: Reporter, watching: Subscriber) -> None:
     with reporter.job("slow", phases=["loop"]) as job:
         for n in job.track(range(3), phase="loop"):
-            # Each item takes until others have seen the one before.
+            # Each item waits until subscribers have received the previous one.
             await watching.until(lambda messages: [m for m in messages if m.get("message") == f"{n} of 3"])  # noqa: B023
 
 

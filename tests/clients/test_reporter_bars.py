@@ -38,7 +38,7 @@ async def reporter(server: ServerProcess) -> AsyncIterator[Reporter]:
 
 
 def stages(messages: list[Message]) -> list[tuple[str, Any]]:
-    """Return which stages were completed, and with what count."""
+    """Return the completed stages with their counts."""
     return [(m["stage"], m["result"]["count"]) for m in messages if m["type"] == "stage_completed"]
 
 

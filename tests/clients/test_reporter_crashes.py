@@ -72,7 +72,7 @@ async def test_the_next_reporter_delivers_the_reports_of_a_killed_one(tmp_path: 
 
 
 async def crash(worker: trio.Process, spool: Path) -> None:
-    """Have the worker report the rest, and kill it once that is on the disk."""
+    """Make the worker report the rest, and kill it once that is on the disk."""
     assert worker.stdin is not None
     await worker.stdin.send_all(b"\n")
     await written(spool, b"job_failed")
@@ -122,7 +122,7 @@ async def test_a_server_without_its_data_gets_every_job_from_the_spool_of_a_dead
         await adopt(ws_url(server.url), spool)
         await watching.until_type("job_failed")
         received = [m["photo_data"]["n"] for m in watching.of("a") if m["type"] == "photo_info"]
-        assert received == list(range(50, 200))  # of what the other one knew already, the latest 50
+        assert received == list(range(50, 200))  # the latest 50 of those that the other server knew already
         status = await job_status(server.url, "a")
         assert (status["state"], status["result"]) == ("failed", {"error": "the end"})
         assert [each["stage"] for each in status["stages_completed"]] == ["one"]

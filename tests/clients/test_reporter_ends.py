@@ -79,7 +79,7 @@ async def watching(server: ServerProcess) -> AsyncIterator[Subscriber]:
         yield found
 
 
-# Each ending in a child, which has loaded what it needs, and ends as any interpreter does.
+# Each ending runs in a child that has imported its modules, and ends as any interpreter does.
 PROGRAM = """
 import gc, json, os, sys
 import rich.progress, phaseline.reporting.delivery.delivery, phaseline.reporting.tqdm

@@ -61,7 +61,7 @@ async def test_while_the_server_is_down_the_first_and_the_latest_progress_of_a_p
             for status in statuses:
                 assert (status["current_stage"], status["progress"]) == ("two", 42)
                 assert [stage["state"] for stage in status["stages"]] == ["done", "current"]
-            # Of each job its beginning, and the first and the latest progress of each phase.
+            # For each job, its start, and the first and the latest progress of each phase.
             assert max(status["seq"] for status in statuses) == 10
             await reporter.aclose()
 
@@ -163,7 +163,7 @@ async def test_a_server_without_memory_learns_how_long_the_phases_took(
             after = await job_status(server.url, "a")
             assert [stage["state"] for stage in after["stages"]] == [stage["state"] for stage in before["stages"]]
             assert [stage["state"] for stage in after["stages"]] == ["done", "done", "skipped", "current"]
-            # By the worker's clock, and not the times of the delivery, which were all much the same moment.
+            # By the worker's clock, not by the times of delivery, which are nearly the same for all.
             took = [stage["elapsed_seconds"] for stage in after["stages"][:3]]
             assert took == [pytest.approx(2000 + 4000, abs=60), pytest.approx(1000, abs=60), 0]
             await reporter.aclose()
@@ -183,7 +183,7 @@ async def test_the_reporter_does_not_wait_for_a_server_that_disconnects(monkeypa
 @pytest.mark.slow
 @pytest.mark.parametrize(("lost", "count"), [(600, 150), (5000, 400)])
 async def test_lost_answers_neither_lose_nor_repeat_a_report(tmp_path: Path, lost: int, count: int) -> None:
-    """A server that keeps its memory, behind a network that cuts each connection after so many bytes of answers."""
+    """A server that keeps its memory, behind a network that cuts each connection after a number of bytes of answers."""
     async with server_process(tmp_path) as server, network(server.url) as way, subscriber(server.url) as watching:
         way.deaf_after = lost
         async with Reporter(way.url, flush_timeout=60) as reporter:

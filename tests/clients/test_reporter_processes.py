@@ -19,7 +19,7 @@ async def test_a_program_that_ends_at_once_delivers_every_report(tmp_path: Path)
     code = f"{DEFINITIONS}reporter = Reporter(sys.argv[1], flush_timeout=60)\n"
     code += "reporter.report(JobStarted(job_id='a'))\nreporter.report(JobCompleted(job_id='a'))"
     async with server_process(tmp_path) as server:
-        # By a name too, which takes a thread to look up: at the exit none can be started any more.
+        # By a name too, whose lookup needs a thread: at the exit, none can be started any more.
         for url in (ws_url(server.url), server.url.replace("127.0.0.1", "localhost")):
             done = await run_program(code.replace("'a'", repr(url)), url)
             assert done.stderr == b""

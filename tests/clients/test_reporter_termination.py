@@ -110,7 +110,7 @@ async def test_a_pool_without_a_server_logs_where_its_reports_are(tmp_path: Path
         done.stderr.decode(),
         re.MULTILINE,
     )
-    # Of each job its beginning, its progress, its phase, and its end.
+    # For each job, its start, progress, phase and end.
     assert sum(map(int, lost)) >= 48
 
 

@@ -1,4 +1,4 @@
-"""Clients that are given several servers with one log: they use one, and the next one when that fails."""
+"""Clients with the addresses of several servers with one log: they use one, and the next one when that fails."""
 
 from collections import Counter
 from collections.abc import AsyncIterator

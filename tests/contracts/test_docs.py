@@ -23,7 +23,7 @@ SHELL: Final = frozenset({"sh", "shell", "bash"})
 LANGUAGES: Final = frozenset({*SHELL, "python", "lua"})
 PATIENCE_S: Final = 90
 DEFAULT_PORTS: Final = ("8080", "5100")
-# How the jobs that the examples of a page report stand at its end, by the reporter's name for them.
+# The states of a page's jobs at its end, by the job names of the examples.
 REPORTED: Final[dict[str, dict[str, str]]] = {
     "README.md": {"backup": "active", "shot 12": "completed", "count": "active"},
     "pictures.md": {"dalle:simple:0x1234": "completed"},
@@ -116,7 +116,7 @@ class Reader:
 
     @contextmanager
     def _background(self, block: Block) -> Iterator[None]:
-        """Keep a block running, from when it has printed what it is waited for."""
+        """Run a block in the background; return once it has printed the expected text."""
         log = self.directory / f"background-{block.line}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -147,7 +147,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[tuple[str, str], Path]]:
-    """Run a server for the pages that start none; return its ports, which are 8080 and 5100 to them, and its data."""
+    """Run a server for the pages that start none; return its ports (8080 and 5100 in the pages) and its data."""
     ports = (str(free_port()), str(free_port()))
     directory = tmp_path_factory.mktemp("shared")
     with progress_server(

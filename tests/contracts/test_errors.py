@@ -31,7 +31,7 @@ def all_of(kind: type[PhaselineError]) -> list[type[PhaselineError]]:
 
 MODULES = (errors, server_errors, picture_errors)
 KINDS = [kind for kind in all_of(PhaselineError) if kind.__module__ in {module.__name__ for module in MODULES}]
-# Clients match on these: one may be added, none may change or go.
+# Clients match on these: one may be added, none may change or be removed.
 CODES = {
     "BadSeriesFile": "BAD_SERIES_FILE",
     "ConfigError": "CONFIG_ERROR",

@@ -30,8 +30,8 @@ HEAVY = {
     "trio_websocket",
     "wsproto",
 }
-# How a client of ours connects, and a worker's reporter; the estimates that compute with numpy, which the base install
-# lacks.
+# A client's connection and a worker's reporter, which do I/O; and the estimates that compute with numpy, which the base
+# install lacks.
 IMPURE = (
     "phaseline.client.dialing",
     "phaseline.client.failures",

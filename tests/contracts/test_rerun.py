@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.slow  # each starts pytest up to three times
 
 ROOT = Path(__file__).resolve().parents[2]
-# Fails the first time that it is run, and passes from then on.
+# Fails when it is run for the first time, and passes afterwards.
 FLAKY = """
 from pathlib import Path
 
@@ -26,7 +26,7 @@ FAILING = "def test_failing(): assert not 'always'\n"
 
 
 def run(folder: Path, *options: str, **files: str) -> subprocess.CompletedProcess[str]:
-    """Write tests, run them with a worker, and hold the last line to the form that pytest's has."""
+    """Write tests, run them with a worker, and check that the last line has pytest's format."""
     (folder / "pytest.ini").write_text("[pytest]\nfaulthandler_timeout = 60\n")
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text)

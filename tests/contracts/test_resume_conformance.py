@@ -20,13 +20,13 @@ KEPT, HISTORY = 3000, 50
 
 @pytest.fixture(params=TRANSPORTS)
 def resume(request: pytest.FixtureRequest) -> Resume:
-    """One transport after the other."""
+    """Each transport in turn."""
     return TRANSPORTS[request.param]
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server that keeps few messages in memory, some on disk, and had more than that."""
+    """A server that had more messages than it keeps on disk, and keeps fewer in memory."""
     flags = ("--history", str(HISTORY), "--keep-events", str(KEPT), "--queue", "5000", "--max-body", "1000000")
     with progress_server(tmp_path_factory.mktemp("data"), *flags) as address:
         trio.run(fill, address)
@@ -40,7 +40,7 @@ async def fill(address: str) -> None:
 
 
 def progress(job_id: str, numbers: range, note: str = "") -> list[Said]:
-    """Return as many reports: some of them on another channel."""
+    """Return this number of reports, some of them on another channel."""
     return [
         {"type": "photo_info", "job_id": job_id, "photo_data": {"number": number}}
         if number % 10 == 3
@@ -56,7 +56,7 @@ async def report(address: str, reports: list[Said]) -> None:
 
 
 async def kept(address: str) -> list[Said]:
-    """Return all messages that are there."""
+    """Return all stored messages."""
     messages: list[Said] = []
     query: dict[str, Any] = {"limit": 10_000}
     async with client_of(address) as client:
@@ -73,7 +73,7 @@ async def test_missed_messages_are_sent_once_in_order(url: str, resume: Resume, 
     async with resume(url, since["epoch"], since["seq"]) as resumed:
         assert resumed.recovered
         assert await resumed.take(missed) == messages[-missed:]
-        # And what happens now comes behind.
+        # New messages arrive after these.
         await report(url, progress("a", range(5), note="live"))
         live = await resumed.take(5)
     assert live == (await kept(url))[-5:]
@@ -121,7 +121,7 @@ async def test_a_gap_is_reported_and_followed_by_the_state(url: str, resume: Res
         assert resumed.seq == last["seq"]
         assert resumed.state is not None
         assert (resumed.state["a"]["state"], resumed.state["a"]["seq"]) == ("active", last["seq"])
-        # The state is at a position, and all that happens after it follows.
+        # The state has a position, and all messages after it follow.
         await report(url, progress("a", range(3)))
         assert [message["seq"] for message in await resumed.take(3)] == [last["seq"] + n for n in (1, 2, 3)]
 
@@ -146,7 +146,7 @@ async def test_resuming_works_after_the_server_is_killed(tmp_path: Path, resume:
         received = await read(box, resume, begin, 60)
         await box.kill()
     async with crashing(tmp_path, "--history", "10") as box:
-        # Off the disk, for memory is empty; then from both, and live.
+        # From the disk, because memory is empty; then from both, and live.
         received += await read(box, resume, received[-1], 30)
         await box.batch(*progress("a", range(20), note="after"))
         async with resume(box.server.url, received[-1]["epoch"], received[-1]["seq"]) as resumed:

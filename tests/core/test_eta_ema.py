@@ -148,7 +148,7 @@ def test_the_current_phase_uses_reported_progress_or_its_average() -> None:
     assert run.estimate(9).phase_percent == 100
     run.enter("c", 0, progress=70)
     assert run.estimate(1).phase_percent == 70
-    assert run.shown(1)[0] == 20  # which the seed's percent doesn't heed
+    assert run.shown(1)[0] == 20  # the seed's percent ignores that
 
 
 def test_no_phase_is_current_before_and_between_phases() -> None:

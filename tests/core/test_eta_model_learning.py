@@ -28,7 +28,7 @@ def test_undeclared_phases_are_expected_from_history() -> None:
     job = started(phases=())
     enter(job, "a", 0)
     assert remaining(engine, job, 5) == pytest.approx(55, rel=0.2)
-    enter(job, "c", 10)  # b was passed by
+    enter(job, "c", 10)  # b was skipped
     assert remaining(engine, job, 15) < 30
 
 
@@ -97,7 +97,7 @@ def test_an_adapted_level_can_widen_the_band_beyond_all_draws() -> None:
 
 
 def sized_run(series: str, size: float, speed: float, rng: random.Random) -> Run:
-    """Return a run of which two phases take as long as it is large, and the third does not."""
+    """Return a run with two phases in proportion to its size, and a third one of another length."""
     steps = [Step(f"p{i}", 50 * size * speed * rng.lognormvariate(0, 0.03)) for i in range(2)]
     return Run("w", series, (*steps, Step("p2", 500 * speed)), {"size": size})
 

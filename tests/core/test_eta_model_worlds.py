@@ -11,7 +11,7 @@ from phaseline.eta.backtest import Ema, Estimates, Past, replay, score
 from phaseline.eta.replay import Clock, Model
 from tests.support.eta_worlds import MOMENTS, WORLDS, history, later_runs, sized
 
-# Error as a share of the run's length. What no engine can know, such as the side on which a coin falls, is in it.
+# Error as a share of the run's length, including randomness that no engine can know, such as the flip of a coin.
 WORST = {
     "bimodal": 0.22,
     "drifting": 0.05,

@@ -45,7 +45,7 @@ stories = st.lists(st.tuples(st.floats(0, 50), reports | runs, st.booleans(), st
 
 
 def estimates_of(story: list[tuple[float, Event | Run, bool, bool]], past: list[Run], *, asked: bool) -> Any:
-    """Return the last estimate of a story, in which others were asked for at every chance or never."""
+    """Return the last estimate of a story in which earlier ones are queried at each chance, or never."""
     engine, job, at = ModelEngine(), Job("j"), 0.0
     for run in past:
         engine.learn_run(run)

@@ -1,4 +1,4 @@
-"""Any order of any events at any moments: what must hold of a job's state and of what clients receive of it."""
+"""Invariants of a job's state and of its messages, for any events in any order at any times."""
 
 from math import inf, nan
 
@@ -76,7 +76,7 @@ class Jobs(RuleBasedStateMachine):
         try:
             durations = self.job.apply(event, Moment(wall_ns - late_ns, mono_ns - late_ns))
         except (IllegalEvent, OrderPending, TakesNoOrders, WorkerGone):
-            # An order may be pending already or not taken, or an answer may be to none.
+            # An order may already be pending or not be accepted, or an answer may have no order.
             assert not legal or isinstance(event, OrderGiven | OrderTaken | OrderRefused)
             assert everything_in(self.job) == before
             return

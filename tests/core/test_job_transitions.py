@@ -100,7 +100,7 @@ def test_an_illegal_event_is_rejected_and_changes_nothing(state: State, kind: ty
     )
 
 
-# The table is not its own proof: these are the rules that it follows.
+# The rules that the table follows, checked independently of it.
 
 
 @pytest.mark.parametrize("state", [State.ACTIVE, State.STALLED, State.LOST])

@@ -84,7 +84,7 @@ Step = st.one_of(
 
 
 def deliver(box: Outbox, server: Server, sent: int, answered: int) -> None:
-    """Send some records; the server takes all of them, and the first of its answers arrive."""
+    """Send some records; the server receives all of them, and only the first answers arrive."""
     answers = [(record.number, server.take(record, box.spool.producer)) for record in box.spool.send(sent)]
     for number, answer in answers[:answered]:
         assert answer == "ack"
@@ -99,7 +99,7 @@ def drain(box: Outbox, server: Server) -> None:
 
 
 def crash(box: Outbox, directory: Path) -> Outbox:
-    """Let the process die, and have another one find its file."""
+    """Simulate a crash of the process, after which another one finds its file."""
     os.close(box.fd)
     [found] = Outbox.adopted(directory, 1000)
     return found

@@ -69,7 +69,7 @@ def test_progress_that_the_background_thread_reads_late_keeps_its_own_time() -> 
     for item in inbox.take(progress=True):
         assert isinstance(item, Record)
         spool.add(item)
-    # The phase began in what was sent, so of the rest only the latest is left.
+    # The start of the phase has been sent, so of the other records only the latest is kept.
     assert [record.at for record in spool.in_flight.values()][1:] == [1, 4]
     assert [record.at for record in spool.send(10)] == [9]
 
@@ -292,7 +292,7 @@ def test_held_reports_survive_a_crash_with_new_numbers(tmp_path: Path) -> None:
     box.acknowledge(3)
     box.add([info(3)])
     found = crashed(box, tmp_path)
-    # Above 3, which the server has taken: what is not would be taken for a report that it has.
+    # Above 3, the server's latest number: it would take a lower one for a report that it has recorded.
     assert numbers(found) == [(4, "job_started"), (5, "photo_info"), (6, "photo_info")]
 
 

@@ -40,7 +40,7 @@ def test_an_average_is_an_integer_within_its_samples(samples: list[int]) -> None
     average = statistics.average("dalle", "image_wait")
     assert average is not None
     assert type(average.avg_ns) is int
-    # Each step rounds down, by less than one; five of them together never by more than the samples' least.
+    # Each step rounds down, by less than one.
     assert max(0, min(samples) - 4) <= average.avg_ns <= max(samples)
     assert average.count == len(samples)
 

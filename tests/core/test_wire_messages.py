@@ -37,7 +37,7 @@ J = "job_12345"
 STARTED = JobStarted(job_id=J, photo_id=456, photo_info={"file_name": "IMG_001.CR3"}, series="wedding", host="box")
 AT_WORK = JobProgress(job_id=J, phase="exif_analysis", progress=10)
 ESTIMATE = Estimate(37.246, 12_345_678_901, 10 * SECOND, 20 * SECOND, "history", 4, 26.0, 2 * SECOND)
-# An event of each message, and what follows the common fields of this message.
+# An event of each message, and the fields after the common ones.
 MESSAGES: list[tuple[Event, list[str]]] = [
     (
         STARTED,

@@ -1,4 +1,4 @@
-"""Facts about a worker's process: what is sent, and what never is."""
+"""Facts about a worker's process: those that are sent, and those that never are."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Trackers; a clock; disks that are small, and directories that can't be written: real ones."""
+"""Trackers, a clock, and real disks that are small or directories that can't be written."""
 
 import os
 import subprocess
@@ -58,7 +58,7 @@ def make_unwritable() -> Iterator[Callable[[Path], None]]:
 
 @pytest.fixture
 def socket_clock() -> trio.testing.MockClock:
-    """A clock that jumps once nothing has come through any socket for a moment: the kernel may take one to deliver."""
+    """A clock that only jumps if no socket has received data for 50 ms, because the kernel may deliver late."""
     return trio.testing.MockClock(autojump_threshold=0.05)
 
 

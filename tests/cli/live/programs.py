@@ -1,4 +1,4 @@
-"""Real programs with small inputs: how each is run, and what of it is reported."""
+"""Real programs with small inputs: their commands, and the expected reports."""
 
 import random
 import shutil
@@ -48,12 +48,12 @@ class Program:
     """A program.
 
     Attributes:
-        argv: Its command in an empty folder; `../in` has the inputs, and {http} is a server of theirs.
-        phases: What is reported, in order; None if that depends on the machine.
+        argv: Its command in an empty folder; `../in` has the inputs, and {http} is a server that serves them.
+        phases: The reported phases, in order; None if they depend on the machine.
         meter: Lines that differ from run to run, because they show times and speeds.
         fraction: Whether its progress is known.
         pipe_fraction: Whether it is known without a terminal.
-        series: What makes runs of it alike.
+        series: The expected series of its runs.
         to_file: Whether its standard output goes to a file.
     """
 
@@ -99,7 +99,7 @@ PROGRAMS = {
         "zstd -19 --progress -k -o",
         r"(?:^Read: |: +[\d.]+% +\()",
     ),
-    "xz": Program(  # its first meter comes after a second, which a slow reader makes it last
+    "xz": Program(  # its first meter is printed after a second; a slow reader makes it run that long
         ("sh", "-c", "xz -0 -v -c ../in/grain | pv -q -B 8k -L 200k > out.xz"),
         None,
         "sh -c",
@@ -167,7 +167,7 @@ PROGRAMS = {
 
 
 def make_inputs(folder: Path) -> None:
-    """Write what the programs work on."""
+    """Write the inputs of the programs."""
     folder.mkdir()
     chance = random.Random(7)
     (folder / "noise").write_bytes(chance.randbytes(2 << 20))
@@ -195,7 +195,7 @@ def make_inputs(folder: Path) -> None:
 
 
 def _make_apt_lists(folder: Path) -> None:
-    """Write what `apt-get update` would know of a repository in this folder."""
+    """Write the package lists that `apt-get update` would make for a repository in this folder."""
     noise = (folder / "noise").read_bytes()
     (folder / "Packages").write_text(PACKAGE.format(size=len(noise), digest=sha256(noise).hexdigest()))
     (folder / "sources.list").write_text(f"deb [trusted=yes] copy:{folder} ./\n")

@@ -1,4 +1,4 @@
-"""The ways in which people start and stop real programs under `phaseline run`, and what their jobs then show."""
+"""Ways to start and stop real programs under `phaseline run`, and the resulting jobs."""
 
 import os
 import shlex
@@ -116,7 +116,7 @@ def test_errors_go_to_a_file_and_a_pipe_that_closes_ends_the_program(here: Env, 
 @pytest.mark.skipif(not Path(SSHD).exists(), reason=f"needs {SSHD}")
 @pytest.mark.parametrize("terminal", ["-T", "-tt"])
 def test_a_program_that_is_run_over_ssh_is_reported_from_there(here: Env, tmp_path: Path, terminal: str) -> None:
-    """`ssh box phaseline run …` passes output, exit code and a hangup on."""
+    """`ssh box phaseline run …` passes on the output, the exit code and a hangup."""
     names = ("PROGRESS_URL", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
     variables = " ".join(f"{name}={shlex.quote(here[name])}" for name in names)
     with ssh_box(tmp_path / "box") as box:

@@ -90,7 +90,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/ws/clients"): ("/ws/clients", None, ADMINS - CONFINED),
     ("GET", "/ws/status"): ("/ws/status", None, READERS - CONFINED),
     ("POST", "/ws/broadcast"): ("/ws/broadcast", {"message": {"type": "note"}}, ADMINS - CONFINED),
-    # Questions that change something.
+    # GET requests that change something.
     ("GET", "generate"): ("/dalle/none/0x1?generate=1", None, ADMINS),
     ("GET", "retry"): ("/dalle/none/0x1?retry=1", None, ADMINS),
     ("GET", "remove"): ("/dalle/none/0x1?remove=1", None, ADMINS),

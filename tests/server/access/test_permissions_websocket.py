@@ -39,7 +39,7 @@ async def test_producers_of_different_tokens_are_independent(tmp_path: Path) -> 
         assert job["current_stage"] == "importing"
 
 
-# What each message needs; what is missing here fails the test.
+# The scope that each message needs; a message that is missing here fails the test.
 MESSAGES: dict[str, tuple[dict[str, Any], set[str], str]] = {
     "register": ({"acks": True}, EVERYBODY, ""),
     "ping": ({}, EVERYBODY, ""),
@@ -118,7 +118,7 @@ async def test_each_channel_is_readable_with_exactly_the_expected_scopes(
 
 
 async def until_pong(socket: WebSocketConnection) -> list[tuple[str, str | None]]:
-    """Return the types and jobs of all that came before the answer to a ping."""
+    """Return the types and jobs of all messages before the answer to a ping."""
     await socket.send_message('{"type": "ping"}')
     seen = []
     while (message := await receive(socket))["type"] != "pong":

@@ -41,7 +41,7 @@ async def test_a_pass_is_stored_as_its_hash_and_renewed(
     renewed = await follower.show()
     assert renewed != text
     assert await leader.accepts(renewed)
-    assert await leader.accepts(text)  # for what is on its way
+    assert await leader.accepts(text)  # for requests in flight
 
 
 async def test_a_pass_that_a_crash_of_the_database_lost_is_replaced(

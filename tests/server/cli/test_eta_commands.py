@@ -1,4 +1,4 @@
-"""`progress-server eta-report` and `eta-backtest`, run as programs on what a real server has left."""
+"""`progress-server eta-report` and `eta-backtest`, run as programs on the data of a real server."""
 
 import json
 import subprocess

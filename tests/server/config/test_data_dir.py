@@ -15,7 +15,7 @@ from tests.support.servers import SERVER, environment
 
 
 async def started(folder: Path, *flags: str, **env: str) -> list[str]:
-    """Start a server in `folder`, and return what it writes until it listens; it is ended then."""
+    """Start a server in `folder`, return its output until it listens, and end it."""
     process = await trio.lowlevel.open_process(
         [*SERVER, "--bind", "127.0.0.1:0", *flags], stderr=subprocess.PIPE, cwd=folder, env=environment(**env)
     )

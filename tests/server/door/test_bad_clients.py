@@ -26,7 +26,7 @@ HALF_BODY = POST + b"Content-Length: 5\r\n\r\nab"
 UNREAD = b"POST / HTTP/1.1\r\nHost: door\r\nContent-Length: 9000000\r\n\r\n" + bytes(9_000_000)
 TLS_HELLO = bytes.fromhex("160301006f0100006b0303") + bytes(range(100))
 
-# What is sent, and how the first line of the answer begins ("" if none is due).
+# The data to send, and the beginning of the answer's first line ("" if there must be none).
 MALFORMED: dict[str, tuple[bytes, bytes]] = {
     "nothing but NUL": (bytes(2000), b"HTTP/1.1 400 "),
     "nothing but 0xff": (b"\xff" * 2000 + b"\r\n\r\n", b"HTTP/1.1 400 "),
@@ -87,7 +87,7 @@ MALFORMED: dict[str, tuple[bytes, bytes]] = {
     "an error in the app": (b"GET /broken HTTP/1.1\r\nHost: door\r\n\r\n", b"HTTP/1.1 500 "),
 }
 
-# After the handshake: what is sent, and the code of the close that answers it.
+# The data to send after the handshake, and the code of the close that answers it.
 BAD_FRAMES: dict[str, tuple[bytes, int]] = {
     "unmasked": (frame(b"x", masked=False), 1002),
     "a reserved bit": (frame(b"x", reserved=2), 1002),

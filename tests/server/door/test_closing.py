@@ -21,9 +21,9 @@ from tests.support.door_clients import (
     upgrade,
 )
 
-# Far above what an end takes on the slowest machine, far below what a stalled client may hold it up for.
+# Seconds: far longer than a shutdown on the slowest machine, far shorter than a stalled client could delay it.
 PATIENCE = 60
-# What a client sends before it neither reads nor sends any more.
+# The data that a client sends before it stops reading and sending.
 STALLED = {
     "nothing": b"",
     "half a head": b"GET / HTTP/1.1\r\nHo",
@@ -80,7 +80,7 @@ async def test_stalled_clients_do_not_delay_the_shutdown(how: str) -> None:
         assert door.statistics().connections == 0
         assert door.statistics().failed == 0
         clients.cancel_scope.cancel()
-    gc.collect()  # a socket that was left open would be a ResourceWarning, which is an error
+    gc.collect()  # a socket left open would cause a ResourceWarning, which is an error
 
 
 async def test_a_closing_door_accepts_no_connections() -> None:
@@ -141,7 +141,7 @@ async def test_a_websocket_route_may_send_a_last_message_before_the_close() -> N
             frames = await read_until(stream, b"\x88\x02\x03\xe9")
             assert b"last words" in frames
             await trio.testing.wait_all_tasks_blocked(0.05)
-            assert not stream.socket.is_readable()  # not ended either: the client is to answer first
+            assert not stream.socket.is_readable()  # not ended either: it waits for the client's answer
             await stream.send_all(frame(b"\x03\xe9", 8))
             with trio.fail_after(PATIENCE):
                 assert await read_all(stream) == b""

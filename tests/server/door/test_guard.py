@@ -114,7 +114,7 @@ async def test_an_app_can_respond_without_reading_a_large_body() -> None:
             await receive()
             await send({"type": "lifespan.shutdown.complete"})
             return
-        await trio.testing.wait_all_tasks_blocked()  # until nothing more fits on the way here
+        await trio.testing.wait_all_tasks_blocked()  # until all buffers on the way here are full
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"enough", "more_body": False})
 

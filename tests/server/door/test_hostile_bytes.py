@@ -65,7 +65,7 @@ class Victim:
         return bytes(received)
 
     def ask(self, request: bytes) -> bytes:
-        """Return the answer to a request of good will, which must be a good one."""
+        """Return the answer to a valid request, which must succeed."""
         with self.connect() as client:
             client.sendall(request)
             answer = b"".join(iter(lambda: client.recv(65_536), b""))
@@ -77,14 +77,14 @@ class Victim:
         self.ask(FRESH)
 
     def accepted(self) -> int:
-        """Return how many connections have come in."""
+        """Return the number of accepted connections."""
         figures = self.ask(FRESH.replace(b"/health", b"/metrics"))
         found = re.search(rb"^phaseline_connections_accepted_total ([0-9.e+]+)$", figures, re.MULTILINE)
         assert found
         return int(float(found[1]))
 
     def memory(self) -> int:
-        """Return what it holds that is its own, in bytes."""
+        """Return its private memory in bytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon"))
 
@@ -104,7 +104,7 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
                 try:
                     output = process.communicate(timeout=60)[1]
                 finally:
-                    process.kill()  # lest one that does not end be waited for
+                    process.kill()  # so that one that does not end is not waited for
                 log.write(output)
         assert "Traceback" not in output
         assert process.returncode == 0
@@ -114,10 +114,10 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
 def test_hostile_bytes_affect_no_other_client_and_leak_no_memory(victim: Victim) -> None:
     for data in POLITE:
         victim.say(data)
-    for data in HOSTILE.values():  # once before, for all that is loaded, and for the most that is held at a time
+    for data in HOSTILE.values():  # once before, so that all modules are loaded and all buffers have grown
         victim.say(data)
     grown = GROWTH + 1
-    for _ in range(3):  # what is lost is lost at each round; what a round happens to need more of, at one
+    for _ in range(3):  # a leak grows in each round; a random need for more memory, in one
         before = victim.memory()
         for name, data in HOSTILE.items():
             answer = victim.say(data)
@@ -156,7 +156,7 @@ def test_random_bytes_affect_no_other_client(victim: Victim, data: bytes) -> Non
 @pytest.mark.parametrize("attack", ["slow head", "slow body", "slow read"])
 @pytest.mark.slow
 def test_hundreds_of_slow_clients_do_not_block_others(victim: Victim, attack: str) -> None:
-    """As slowhttptest does it: 500 connections that send, or take, next to nothing."""
+    """Like slowhttptest: 500 connections that send or read almost nothing."""
     output = {
         "slow head": GET + b"X-a: b\r\n",
         "slow body": POST + b"Content-Length: 8192\r\n\r\n{",

@@ -1,4 +1,4 @@
-"""Received frames mean the same here as to wsproto alone, wherever the network cuts them."""
+"""Received frames are read as wsproto reads them, wherever the network cuts them."""
 
 import itertools
 from collections.abc import Sequence

@@ -172,7 +172,7 @@ async def test_localhost_is_in_use_if_either_loopback_address_is(free: int) -> N
         other.listen()
         with pytest.raises(PortInUse, match=f"localhost:{free} is in use"):
             await open_listeners([f"localhost:{free}"], explicit=True)
-        close(await open_listeners([f"127.0.0.1:{free}"], explicit=True))  # and v4 was let go
+        close(await open_listeners([f"127.0.0.1:{free}"], explicit=True))  # and the IPv4 address was released
 
 
 @pytest.mark.parametrize("bind", ["192.0.2.1:0", "no-such-host.invalid:0"])

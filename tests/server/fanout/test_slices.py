@@ -51,7 +51,7 @@ async def test_publishing_writes_at_once_to_a_few_subscribers_only(monkeypatch: 
     async with running(monkeypatch, few=2) as broadcaster:
         with ExitStack() as stack:
             heaps = [Heap() for _ in range(3)]
-            stack.enter_context(broadcaster.attach(Heap(), [], 10))  # receives nothing, so it does not count
+            stack.enter_context(broadcaster.attach(Heap(), [], 10))  # receives nothing, so it is not counted
             for heap in heaps[:2]:
                 stack.enter_context(broadcaster.attach(heap, [JOBS], 10))
             broadcaster.publish(message(1))

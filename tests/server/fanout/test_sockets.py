@@ -79,7 +79,7 @@ async def test_a_full_or_closed_socket_does_not_disturb_the_frames_of_others() -
             if seq == 100:
                 gone.client.socket.close()
             if seq > 150:
-                # Its socket takes some again, before anything of what waits is sent.
+                # Its socket accepts data again, before any waiting data is sent.
                 select.select([slow.client.socket], [], [], 30)
                 slow.received += os.read(slow.client.socket.fileno(), 20_000)
         assert broadcaster.statistics().queued > 0

@@ -40,7 +40,7 @@ async def test_the_cost_of_a_poll_does_not_depend_on_the_number_of_clients() -> 
         return time.process_time() - begun
 
     few, many = (min(cost(count) for _ in range(3)) for count in (10, 5000))
-    assert many < 20 * few  # it is 200 times as much if each poll looks at all clients
+    assert many < 20 * few  # it is 200 times that if each poll looks at all clients
 
 
 async def test_lists_of_channels_are_bounded_and_have_the_number_of_all(tmp_path: Path) -> None:

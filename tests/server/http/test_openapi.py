@@ -40,10 +40,10 @@ def api(url: str) -> BaseSchema:
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[requests.Session]:
-    """Connections that last: to look for proxies, and to connect, takes as long as an answer."""
+    """Kept connections: connecting and looking for proxies takes as long as an answer."""
     with requests.Session() as lasting:
         lasting.trust_env = False
-        lasting.headers.clear()  # what a case has is all that is sent
+        lasting.headers.clear()  # only the data of the case is sent
         yield lasting
 
 
@@ -72,13 +72,13 @@ def test_every_response_is_documented_and_no_request_fails_the_server(
 
 
 def begun(case: "Case[Any]") -> requests.Response:
-    """Return an answer that has no end, with its beginning."""
+    """Return an endless answer with its first part."""
     with requests.request(**case.as_transport_kwargs(), stream=True, timeout=PATIENCE_S) as answer:
         if answer.headers["Content-Type"].startswith("text/event-stream"):
             answer._content = first = next(answer.iter_content(None))
             assert first.startswith((b"id: ", b": resumed"))
         else:
-            _ = answer.content  # is read by this, and kept
+            _ = answer.content  # this reads and stores the body
     return answer
 
 

@@ -16,7 +16,7 @@ from tests.server.http.test_openapi import CHECKS, ENDLESS, PATIENCE_S
 from tests.support.examples import examples
 from tests.support.servers import progress_server
 
-# Operations that succeed with an id only that another has made, and that nearly every run reaches many times.
+# Operations that only succeed with an id from another one, and that nearly every run reaches many times.
 REACHED = {"start_job", "queue_job", "job", "estimates_of_job", "add_output", "end_job", "handshake"}
 
 
@@ -58,7 +58,7 @@ def _required(document: dict[str, Any], operation: dict[str, Any]) -> list[str]:
 @pytest.mark.slow
 def test_no_sequence_of_requests_gets_an_undocumented_answer_or_fails_the_server(url: str) -> None:
     document = linked(requests.get(f"{url}/openapi.json", timeout=PATIENCE_S).json())
-    # A run of a picture takes minutes; other tests make some.
+    # A picture's run takes minutes; other tests cover it.
     api = schemathesis.openapi.from_dict(document).exclude(path=ENDLESS).exclude(path_regex="^/dalle/")
     api.config.update(base_url=url)
     api.config.phases.stateful.inference.algorithms = []  # guessed links hardly ever reach a job

@@ -221,7 +221,7 @@ async def test_coalescing_only_drops_superseded_progress(tmp_path: Path) -> None
             events.append(PhaseCompleted(job_id="a", phase="exif_analysis"))
     events += [JobCompleted(job_id=job_id) for job_id in "ba"]
     async with serving(tmp_path) as client, listening(client, "jobs", coalesce_ms=50) as listener:
-        await (await tracker().take_all(events)).wait()  # together, and so within one turn of the pace
+        await (await tracker().take_all(events)).wait()  # together, and so within one coalescing interval
         received: list[Said] = []
         while [message["type"] for message in received].count("job_completed") < 2:
             received.append(await listener.hear())

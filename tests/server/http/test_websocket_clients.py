@@ -48,7 +48,7 @@ async def test_reports_are_accepted_and_sent_to_all_subscribers(tmp_path: Path) 
         ]
         status = (await ask(client, "/progress/job/job_12345"))["job_status"]
         assert (status["state"], status["photo_id"], status["result"]) == ("completed", 456, {"ok": True})
-        # The worker never subscribed, and asked for no acks.
+        # The worker has not subscribed, and not requested acks.
         await worker.say("ping")
         await worker.hear("pong")
 

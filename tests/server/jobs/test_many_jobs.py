@@ -1,4 +1,4 @@
-"""Lists and snapshots of many jobs: what they cost, and that they are of one position."""
+"""Lists and snapshots of many jobs: their cost, and their consistency with one position."""
 
 import msgspec
 import pytest

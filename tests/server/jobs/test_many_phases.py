@@ -1,4 +1,4 @@
-"""Large batches and jobs of many phases: the cost of a report, and what other tasks see meanwhile."""
+"""Large batches and jobs of many phases: the cost of a report, and the consistency for other tasks meanwhile."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -113,7 +113,7 @@ async def test_a_batch_lets_others_report_and_is_stored_as_one_group(monkeypatch
         nursery.start_soon(report_batch)
         await trio.lowlevel.checkpoint()
         other = await tracker.take_all([JobProgress(job_id="b", phase="importing")])
-        assert not receipts  # it came between
+        assert not receipts  # it was served in between
         await other.wait()
     [first, second] = receipts
     assert first.kept

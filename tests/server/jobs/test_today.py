@@ -97,7 +97,7 @@ def test_counts_are_reset_at_midnight(zone: str) -> None:
         "2026-10-25T23:00:00.000Z",
         "2026-10-26T23:00:00.000Z",
     )
-    today.count([late, run(clock, JobFailed)], [], clock())  # what ended before midnight is of that day
+    today.count([late, run(clock, JobFailed)], [], clock())  # jobs that ended before midnight belong to that day
     assert counts(today, clock()) == (0, 1, 0)
     clock.jump(-60)
     assert counts(today, clock()) == (0, 1, 0)

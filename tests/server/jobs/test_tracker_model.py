@@ -82,7 +82,7 @@ NAMES = {
 
 
 async def play(tracker: Tracker, clock: HandClock, model: Model, given_reports: list[Report]) -> None:
-    """Give all reports to both, and check each answer."""
+    """Pass all reports to the tracker and the model, and compare each answer."""
     pending = []
     for job_id, kind, producer, number, age, waits in given_reports:
         clock.advance(1)

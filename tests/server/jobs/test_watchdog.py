@@ -83,7 +83,7 @@ async def test_server_downtime_does_not_stall_jobs(tmp_path: Path) -> None:
         await box.progress()
     clock.advance(10 * LEASE_S)
     async with looked_after(tmp_path, clock) as box:
-        # From its start on, it waits as long as it would have.
+        # From its start, it waits for the full silence.
         assert await box.silence() == 301
         assert box.state() is State.STALLED
 

@@ -31,7 +31,7 @@ SECONDS = (1.0, 8.0, 1.0)
 
 @asynccontextmanager
 async def learner(data_dir: Path, clock: HandClock) -> AsyncIterator[tuple[Tracker, Learning]]:
-    """Yield a tracker that estimates with what it learns, on a clock moved by hand."""
+    """Yield a tracker that learns and estimates, on a manual clock."""
     async with open_store(data_dir) as store:
         statistics = Statistics()
         learning = Learning(store, statistics)
@@ -201,7 +201,7 @@ async def test_the_accuracy_of_a_workers_progress_is_learned(tmp_path: Path) -> 
     clock = HandClock()
     async with learner(tmp_path, clock) as (tracker, learning):
         for number in range(6):
-            await work(tracker, clock, f"film{number}")  # its worker is always right
+            await work(tracker, clock, f"film{number}")  # its worker's progress is always exact
         learning.learn_ended()
         exact = History.decode(learning.model.encode(("film", "trailer"))).noise.trust(Noise())
         assert exact.log_c < Noise().trust(Noise()).log_c - 2

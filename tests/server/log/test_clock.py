@@ -52,7 +52,7 @@ class Machine:
         await self.store.commit(type(given)(at=self.now, messages=given.messages, jobs=given.jobs))
 
     async def left(self) -> tuple[list[int], int]:
-        """Return the numbers of the events that are left after pruning, and how many jobs are."""
+        """Return the numbers of the events and the count of the jobs that remain after pruning."""
         while await self.store.prune(self.now):
             await trio.lowlevel.checkpoint()
         events = [message.seq for message in await self.store.events(0, 1000)]

@@ -25,7 +25,7 @@ PATH = "/dalle/simple/0x1"
 
 
 async def check_failed(client: httpx.AsyncClient, failed: dict[str, Any], phase: str) -> None:
-    """Check that a run ended in this phase for want of room."""
+    """Check that a run ended in this phase because the disk was full."""
     assert failed["done"] is True
     assert "free disk space" in failed["error"]
     errors = {each["name"]: each["error"] for each in failed["phases"]}
@@ -33,7 +33,7 @@ async def check_failed(client: httpx.AsyncClient, failed: dict[str, Any], phase:
     job = (await ask(client, f"/progress/job/{failed['jobId']}"))["job_status"]
     assert (job["state"], job["result"]["code"], job["result"]["stage"]) == ("failed", "DISK_FULL", phase)
     assert (await ask(client, "/health"))["status"] == "ok"
-    # Nothing was left half-written, and nothing claims to be there.
+    # No file is incomplete, and none is reported that does not exist.
     assert failed["dalleDress"]["completed"] is False
     assert (await client.get(f"{PATH}?format=png")).json()["code"] == "NO_PICTURE"
 
@@ -77,7 +77,7 @@ async def test_a_run_on_a_disk_that_fills_up_can_be_repeated_once_space_is_freed
         assert (await ask(client, "/health"))["status"] == "ok"
         filler.unlink()
         failed = await wait_done(client)
-        if failed["error"]:  # it needed room while there was none
+        if failed["error"]:  # it needed space while there was none
             assert (await ask(client, f"/progress/job/{failed['jobId']}"))["job_status"]["result"][
                 "code"
             ] == "DISK_FULL"
@@ -91,7 +91,7 @@ async def test_a_painter_reports_a_full_disk(small_disk: Path) -> None:
     (small_disk / "series" / "simple.json").write_text('{"detail": 1}')
     async with serving(small_disk, picture_size="1024x1024") as client:
         filler = fill(small_disk)
-        # Room for what is reported, and not for a picture of this size.
+        # Enough space for the reports, but not for a picture of this size.
         os.truncate(filler, filler.stat().st_size - 800_000)
         failed = await made(client, PATH)
         await check_failed(client, failed, "image_wait")
@@ -187,7 +187,7 @@ async def test_a_client_that_does_not_wait_for_acks_loses_nothing_when_the_disk_
                 acked = answer["producer_seq"]
             else:
                 assert answer["code"] == "DISK_FULL"
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))  # there is room again
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))  # there is space again
 
     async with server_process(tmp_path) as server, httpx.AsyncClient(base_url=server.url, timeout=60) as client:
         await client.post("/progress/start", json={"job_id": "a"})

@@ -197,7 +197,7 @@ def flip(path: Path, start: int, count: int) -> None:
         (16, 8, False),
         (3 * 4096, 64, False),
         (20 * 4096, 512, False),
-        # The header is in the WAL as well, so only its loss in a page that is not would be damage.
+        # The header is in the WAL as well, so its loss is only damage in a page that the WAL lacks.
         (3 * 4096, 64, True),
         (20 * 4096, 512, True),
     ],
@@ -255,7 +255,7 @@ def test_a_lowered_limit_is_applied_gradually(open_journal: Open) -> None:
         journal.commit(batch(seq, seq))
         left.append(len(journal.events(0, 200_000)))
     assert left[0] > 70_000
-    # They leave by packs.
+    # They are removed in packs.
     assert left[-1] == 8 + LARGEST
     assert journal.oldest == 100_001 - LARGEST
 
@@ -269,7 +269,7 @@ def test_the_journal_size_depends_only_on_the_retained_events(open_journal: Open
         sizes.append(journal.path.stat().st_size)
     assert journal.oldest == 990_001
     assert len(journal.events(0, 20_000)) == 10_000
-    # Once as many are there as are kept, and the WAL was brought in, room that becomes free is used again.
+    # Once the limit is reached and the WAL is checkpointed, free space is used again.
     assert max(sizes) <= 1.5 * sizes[199]
     wal = journal.path.with_name(f"{NAME}-wal")
     assert wal.stat().st_size < 64 * 2**20

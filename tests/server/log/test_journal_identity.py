@@ -93,7 +93,7 @@ def test_a_second_server_is_rejected_under_another_path(tmp_path: Path, data_dir
 
 
 def served(data_dir: Path, first: int, last: int) -> str:
-    """Commit these messages as a server that is started and stopped; return the epoch."""
+    """Commit these messages as a server does between start and stop; return the epoch."""
     with closing(Journal.open(data_dir)) as journal:
         journal.commit(batch(first, last))
         return journal.epoch

@@ -1,4 +1,4 @@
-"""Journals of earlier versions: each opens, becomes one of the present version, and keeps all that is in it.
+"""Journals of earlier versions are opened and migrated to the present version without loss.
 
 The files in `tests/data` were written by Phaseline as it was then, and dumped as SQL.
 """

@@ -110,7 +110,7 @@ async def test_a_missing_message_is_waited_for_two_seconds(
 
 
 class SharedStore(MemoryStore):
-    """A log that this server follows, and has read completely up to now, or not."""
+    """A log that this server follows, which it has read completely or not."""
 
     def __init__(self, *, complete: bool) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ async def test_the_oldest_messages_are_dropped_beyond_the_limit(open_log: OpenLo
     log = await open_log(history=2, keep=10)
     for _ in range(5):
         await add(log, 4)
-    # They leave by groups: of that with the tenth from the end, all stay.
+    # They are removed in groups: the group with the tenth from the end is kept completely.
     assert log.oldest.seq == 8
     assert await numbers(log, 8) == list(range(9, 21))
     with pytest.raises(Unrecoverable):

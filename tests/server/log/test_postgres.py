@@ -199,7 +199,7 @@ async def test_a_database_that_lost_events_gets_a_new_epoch(own_postgres: Postgr
     await store.commit(batch(1, 3))
     await store.commit(batch(4, 6))
     name = url.rpartition("/")[2]
-    # What a failover to an asynchronous standby does.
+    # As after a failover to an asynchronous standby.
     own_postgres.query("DELETE FROM phaseline.packs WHERE last > 3", name)
     own_postgres.query("UPDATE phaseline.leader SET batch = batch - 1", name)
     own_postgres.query(

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.needs("postgres")
 
 @pytest.fixture
 def pair(postgres: Postgres) -> Iterator[tuple[SecretStore, SecretStore]]:
-    """The secrets of one log, as two servers have them."""
+    """The secrets of one log, opened by two servers."""
     url = postgres.new_database()
     with closing(open_secrets(url)) as one, closing(open_secrets(url)) as other:
         yield one, other
@@ -79,7 +79,7 @@ def test_a_ticket_is_accepted_once_by_any_server_until_it_expires(pair: tuple[Se
         taken = list(pool.map(lambda number: pair[number % 2].take_ticket("a"), range(16)))
     assert sorted(map(str, taken)) == ["None"] * 15 + ["holder"]
     assert other.take_ticket("late") is None
-    assert other.take_ticket("b") is None  # servers show theirs, and clients don't
+    assert other.take_ticket("b") is None  # a server's ticket, which no client can use
     assert [other.has_server_ticket(key) for key in ("a", "b", "b")] == [False, True, True]
 
 

@@ -16,7 +16,7 @@ from tests.support.stores import ENGINES_FOR_MANY_LOGS, OpenStore, opener
 
 SMALL = Retention(events=12, jobs=2, age_s=12e-9, producers=2, durations=3, runs=3)
 STATES = ("active", "lost", "ended")
-# What is done, how many events come, and to which job. More than half of all steps are commits.
+# The operation, the number of events, and the job. More than half of all steps are commits.
 steps = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(STATES), st.integers(1, 4), st.sampled_from(JOBS)),

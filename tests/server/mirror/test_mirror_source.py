@@ -32,7 +32,7 @@ async def ignore(_: LogFrame) -> None:
 
 
 async def first_frames(source: Source, since: Position | None = None) -> list[LogFrame]:
-    """Return what a source sends up to the first update."""
+    """Return the frames of a source up to the first update."""
     frames: list[LogFrame] = []
     with trio.CancelScope() as scope:
 

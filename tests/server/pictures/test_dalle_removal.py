@@ -73,7 +73,7 @@ async def test_delete_cancels_an_active_run_and_every_poller_sees_it(tmp_path: P
 
 
 async def test_a_run_can_be_cancelled_before_anything_is_written(tmp_path: Path) -> None:
-    """Nothing was written yet, nothing is left to remove: it is cancelled all the same."""
+    """No file exists yet that could be removed, but the run is cancelled."""
     async with studio(tmp_path, silence) as (client, _):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask, client, f"{PATH}?generate=1")
@@ -131,7 +131,7 @@ async def test_a_run_that_just_ended_by_itself_is_removed_and_not_called_cancell
         trio.from_thread.run_sync(began.set)
         go_on.wait(60)
 
-    # The job has been completed then, and the run is not quite over.
+    # At that point, the job is completed, and the run has not quite ended.
     monkeypatch.setattr("phaseline_server.pictures.making.replace_file", archive)
     async with studio(tmp_path, GOOD, archive_runs=True) as (client, _):
         await ask(client, f"{PATH}?generate=1")

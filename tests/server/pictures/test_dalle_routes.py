@@ -1,4 +1,4 @@
-"""`/dalle/<series>/<address>`: what it answers in every situation, and that no picture is ever made twice."""
+"""`/dalle/<series>/<address>`: its answers in every situation, and that no picture is made twice."""
 
 import gc
 import io

@@ -22,7 +22,7 @@ PATH = "/dalle/tiny/0xabc"
 
 
 async def polled(client: Any, path: str) -> list[Snapshot]:
-    """Have a picture made, and return every snapshot that a client sees that polls often."""
+    """Request a picture, and return every snapshot that a frequently polling client receives."""
     seen = [await ask(client, f"{path}?generate=1")]
     with trio.fail_after(60):
         while not seen[-1]["done"]:
@@ -97,7 +97,7 @@ def check_files(data_dir: Path, snapshot: Snapshot) -> None:
     with Image.open(data_dir / dress["annotatedPath"]) as annotated:
         assert annotated.width == 64
         assert annotated.height > 64
-    # Nothing that was only needed on the way is left.
+    # No temporary file is left.
     assert names(data_dir / "output") == [".scratch", "tiny"]
     assert names(data_dir / "output" / ".scratch") == []
 

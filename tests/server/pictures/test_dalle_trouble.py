@@ -60,7 +60,7 @@ async def test_invalid_names_are_rejected_with_their_code_and_create_no_file(tmp
 
 
 async def raw_get(port: int, target: str) -> tuple[int, str]:
-    """Return status and body of what answers a request for exactly this target."""
+    """Return status and body of the response to a request for exactly this target."""
     line = target.replace(" ", "%20").encode("utf-8")
     quoted = b"".join(b"%%%02X" % byte if byte > 126 else bytes([byte]) for byte in line)
     async with await trio.open_tcp_stream("127.0.0.1", port) as stream:

@@ -172,7 +172,7 @@ async def test_cancellation_within_a_body_leaves_no_file(client: httpx.AsyncClie
         async with misbehaving(huge(LIMIT, says_so=True)) as server:
             await fetch(RemotePicture(server.url), LIMIT, client, cancel, PATIENCE)
     assert scope.cancelled_caught
-    gc.collect()  # a generator left behind would be warned about now, and a warning is a failure
+    gc.collect()  # a generator left open would cause a warning now, which is a failure
 
 
 async def test_a_few_redirects_are_followed(fetcher: Fetcher) -> None:

@@ -41,7 +41,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """The addresses of names, one set after the other; the last one stays."""
+    """The addresses of names, one set per lookup; the last one is repeated."""
     names: dict[str, list[str]] = {}
 
     async def getaddrinfo(host: str, port: int, **_options: object) -> list[tuple[object, ...]]:
@@ -112,7 +112,7 @@ async def test_a_redirect_to_a_local_address_is_rejected() -> None:
 async def test_a_name_that_changes_its_address_is_rejected(
     names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The answer that was checked is the one that is connected to; the next one may differ."""
+    """The client connects to the checked address; a further lookup may return another one."""
     connected: list[str] = []
 
     async def open_tcp_stream(host: str, port: int, **_options: object) -> trio.SocketStream:

@@ -16,7 +16,7 @@ Attempt = Callable[[int], Awaitable[str]]
 
 
 def failing(*outcomes: Exception | str) -> Attempt:
-    """Return an attempt that goes through `outcomes`, the last one staying."""
+    """Return an attempt that goes through `outcomes` and repeats the last one."""
 
     async def attempt(number: int) -> str:
         await trio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""Disks that are full, closed or gone: a clear error, and what was there stays as it was."""
+"""Disks that are full, closed or missing: a clear error, and existing files stay unchanged."""
 
 import os
 import subprocess
@@ -86,7 +86,7 @@ def test_a_full_disk_leaves_the_old_picture_and_no_part_of_the_new_one(storage: 
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """Return a folder that every user gets to; pytest's own are closed to others."""
+    """Return a folder that every user can access; pytest's own are closed to others."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)

@@ -27,7 +27,7 @@ async def report(client: httpx.AsyncClient, number: int) -> httpx.Response:
 
 
 async def report_until_refused(client: httpx.AsyncClient) -> tuple[list[int], httpx.Response]:
-    """Report until there is no more room; return the numbers of what was taken, and the last refusal."""
+    """Report until the disk is full; return the numbers of the accepted reports, and the last refusal."""
     taken: list[int] = []
     refused: list[httpx.Response] = []
     # The journal may free some space when the disk is full, so that the next report is accepted.
@@ -47,7 +47,7 @@ async def numbers(client: httpx.AsyncClient) -> list[int]:
 
 
 async def check_full(client: httpx.AsyncClient, listener: Listener, first: int) -> int:
-    """Check what a server does on a full disk; return the number of the last report that was taken."""
+    """Check a server's behavior on a full disk; return the number of the last accepted report."""
     taken, refusal = await report_until_refused(client)
     last = taken[-1] if taken else first
     assert refusal.status_code == 507
@@ -57,7 +57,7 @@ async def check_full(client: httpx.AsyncClient, listener: Listener, first: int) 
     status = (await client.get("/progress/job/a")).json()["job_status"]
     assert (status["seq"], status["state"]) == (last, "active")
     assert await numbers(client) == list(range(1, last + 1))
-    # A job that could not begin has not. (What needs less room than this may still find some.)
+    # A rejected start creates no job. (Smaller reports may still find enough space.)
     more = {"job_id": "b", "photo_info": {"pad": "x" * 30_000}}
     assert (await client.post("/progress/start", json=more)).status_code == 507
     assert (await client.get("/progress/job/b")).status_code == 404
@@ -175,7 +175,7 @@ async def test_a_suspended_subscriber_is_disconnected_and_can_resume(tmp_path: P
 
 
 async def crowd(box: Crashing, count: int) -> list[trio.SocketStream]:
-    """Open connections, as many as there are to be had."""
+    """Open as many connections as possible."""
     port, streams = httpx.URL(box.server.url).port, []
     assert port is not None
     for _ in range(count):

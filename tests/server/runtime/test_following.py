@@ -26,7 +26,7 @@ OF_THE_MOMENT = ("elapsed", "remaining", "timestamp", "finish", "eta", "percent"
 
 
 async def follows(box: Crashing, leader: Crashing) -> None:
-    """Return once a server follows `leader`, and has all that it has."""
+    """Return once a server follows `leader`, and has all its messages."""
     top = (await leader.get("/ws/status"))["position"]
     while True:
         await trio.lowlevel.checkpoint()
@@ -226,7 +226,7 @@ async def test_no_report_is_recorded_after_one_of_its_producer_was_rejected(post
 
         with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(converse, other, "other")  # one of both will lead
+                nursery.start_soon(converse, other, "other")  # one of the two will lead
                 nursery.start_soon(converse, third, "third")
                 for event in acked.values():
                     await event.wait()

@@ -103,7 +103,7 @@ UPGRADE = (
 
 
 async def misuse(server: ServerProcess) -> None:
-    """Show the canary in every place where a client may put something."""
+    """Send the canary in every place where a client can send text."""
     token = f"phl_{CANARY}"
     secrets = {"token": token, "job_id": token}
     async with client_of(server.url) as client:

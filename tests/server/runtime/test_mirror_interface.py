@@ -46,7 +46,7 @@ async def test_a_mirror_rejects_requests_that_only_its_source_can_serve(tmp_path
                 assert (refused["code"], refused["producer_seq"]) == ("READ_ONLY_MIRROR", 1)
                 await listener.say("host_status", host="h", load=1.0, processors=1)
                 assert (await listener.hear("error"))["code"] == "READ_ONLY_MIRROR"
-                await listener.say("follow")  # neither is it a source
+                await listener.say("follow")  # nor is it a source
                 assert (await listener.hear("error"))["code"] == "READ_ONLY_MIRROR"
             for path in ("/gallery", "/progress/job/a/output", "/series"):
                 answer = await mirror.client.get(path)

@@ -42,7 +42,7 @@ async def is_unready(box: Crashing) -> None:
 
 
 async def is_rejected(box: Crashing, number: int) -> None:
-    """Check that a server rejects a report for now."""
+    """Check that a server temporarily rejects a report."""
     answer = await report(box, number)
     assert (answer.status_code, answer.json()["code"]) == (503, "LOG_UNAVAILABLE"), answer.text
     assert answer.headers["Retry-After"] == "1"
@@ -56,7 +56,7 @@ async def test_without_its_standby_reports_are_rejected_and_become_visible_when_
         before = await position(one)
         await trio.to_thread.run_sync(postgres_pair.standby.kill)
         await is_rejected(one, 1)  # it waits for the standby
-        await is_rejected(one, 2)  # and so nothing else is tried
+        await is_rejected(one, 2)  # so nothing else is tried
         await is_rejected(other, 3)
         await is_unready(one)
         assert await position(one) == await position(other) == before

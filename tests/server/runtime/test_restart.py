@@ -29,7 +29,7 @@ async def work_through(box: Crashing, job_id: str, *phases: str) -> None:
 
 
 def timeless(status: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a job's status does not depend on when it was asked."""
+    """Return the fields of a job's status that do not depend on the time of the request."""
     return {name: value for name, value in status.items() if not name.startswith(("eta_", "finish_", "percent"))}
 
 
@@ -110,7 +110,7 @@ async def test_statistics_journal_and_metrics_file_agree_after_a_restart(tmp_pat
         for number in range(20):
             await work_through(box, f"job{number}", "importing", "exporting")
         reported = (await box.get("/metrics", format="json"))["phases"]
-        # The file follows within a second, which it is not given.
+        # The file is written within a second; the server is killed before that.
         await box.kill()
     async with crashing(tmp_path) as box:
         assert (await box.get("/metrics", format="json"))["phases"] == reported
@@ -161,7 +161,7 @@ def with_api(port: int) -> tuple[str, ...]:
 
 
 async def wait_done(box: Crashing) -> dict[str, Any]:
-    """Return the run's last snapshot; each answer takes a while, so nothing waits besides."""
+    """Return the run's last snapshot; each answer takes a while, so the loop needs no sleep."""
     while not (run := await box.get(PATH))["done"]:
         pass
     return run

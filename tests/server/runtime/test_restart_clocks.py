@@ -23,7 +23,7 @@ JUMPS = pytest.mark.parametrize("jump", [-HOUR, 0.0, HOUR], ids=["an hour back",
 
 @asynccontextmanager
 async def restored(data_dir: Path, clock: HandClock) -> AsyncIterator[Tracker]:
-    """Yield a tracker that begins with what is in `data_dir`."""
+    """Yield a tracker that is restored from `data_dir`."""
     async with open_store(data_dir) as store:
         known = await restore(store, MetricsFile(data_dir), clock(), retention_s=9 * HOUR, max_jobs=100)
         log = Log(store, 1000, 1000)
@@ -158,6 +158,6 @@ async def test_a_report_of_before_the_restart_is_dated_before_it(tmp_path: Path)
     async with restored(tmp_path, clock) as tracker:
         await tracker.report(JobProgress(job_id="a", phase="exporting", age_seconds=50))
         assert spent(tracker, "a") == {"importing": 10, "exporting": 50, "": 60}
-        # Never before what is known already.
+        # Never before the last known event.
         await tracker.report(JobCompleted(job_id="a", age_seconds=3 * HOUR))
         assert spent(tracker, "a") == {"importing": 10, "exporting": 0, "": 10}

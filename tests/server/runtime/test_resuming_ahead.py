@@ -24,7 +24,7 @@ def is_away(answer: httpx.Response) -> None:
 
 
 async def rejects_every_transport(box: Crashing, epoch: str, seq: int) -> None:
-    """Check that a server rejects for now all clients that resume after message `seq`."""
+    """Check that a server temporarily rejects all clients that resume after message `seq`."""
     since = f"{epoch}/{seq}"
 
     async def by_poll() -> None:

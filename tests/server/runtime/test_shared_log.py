@@ -28,7 +28,7 @@ def folder(tmp_path: Path, name: str = "data") -> Path:
 
 
 async def report(box: Crashing, number: int) -> httpx.Response:
-    """Report what a worker numbers, so that it may send it again; the answer may be a rejection."""
+    """Send a numbered report, which may be sent again; the answer may be a rejection."""
     fields: dict[str, Any] = {"job_id": "a", "producer": "worker", "producer_seq": number + 1}
     if number:
         fields |= {"stage": "render", "progress": number}
@@ -207,7 +207,7 @@ async def test_a_suspended_leader_acknowledges_nothing_and_then_waits(postgres: 
 
 
 async def run_program(*arguments: str) -> tuple[int, str]:
-    """Run `progress-server` to its end; return its exit code and what it printed."""
+    """Run `progress-server` to its end; return its exit code and its output."""
     program = str(Path(sys.executable).with_name("progress-server"))
     done = await trio.run_process(
         [program, *arguments], env=environment(), check=False, capture_stdout=True, stderr=subprocess.STDOUT

@@ -19,7 +19,7 @@ from tests.support.pictures import GOOD, ask, studio
 from tests.support.processes import alive, children
 from tests.support.servers import ServerProcess, client_of, server_process, serving
 
-# Long enough for the slowest machine: what hangs fails, what is slow does not.
+# Long enough for the slowest machine, so that only a hanging server fails.
 GUARD_S = 60
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -47,7 +47,7 @@ def check_log(server: ServerProcess) -> None:
 
 
 async def stall(server: ServerProcess, client: httpx.AsyncClient) -> trio.SocketStream:
-    """Return a connection that subscribed, and for which messages wait because it does not read."""
+    """Return a subscriber's connection with pending messages, because it does not read."""
     socket = trio.socket.socket()
     socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4096)
     await socket.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))

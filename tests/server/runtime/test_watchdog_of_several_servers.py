@@ -1,4 +1,4 @@
-"""The watchdog of servers that share a log: the leader alone judges, and a new one is as patient as after a restart."""
+"""The watchdog of servers that share a log: only the leader judges, and a new one waits as long as after a restart."""
 
 import time
 from pathlib import Path
@@ -27,7 +27,7 @@ async def test_only_the_leader_judges_silence_and_a_new_leader_counts_it_from_ze
     ):
         await report_until_accepted(one, 0)
         await follows(other, one)
-        # The follower would have judged by now, if it did; the leader is more patient.
+        # A follower that judged would have done so by now; the leader waits longer.
         await trio.sleep(PATIENCE_S + 2)
         assert (await other.job("a"))["state"] == "active"
         assert [message["type"] for message in await one.events()] == ["job_started"]
