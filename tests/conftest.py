@@ -18,14 +18,14 @@ IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 for _variable in ("COLUMNS", "LINES"):
     os.environ.pop(_variable, None)
 
-# Debian's packages of PostgreSQL leave its programs out of the search path.
+# Debian's packages of PostgreSQL do not add its programs to the search path.
 os.environ["PATH"] += "".join(f":{path}" for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
 
 gc.disable()  # until all tests are collected: nearly all objects that collection makes stay
 _numbers = itertools.count()
 _missing = pytest.StashKey[dict[str, int]]()
 
-# A shared machine's pauses are no failures: no deadline anywhere. CI repeats the same examples at each run.
+# Pauses of a shared machine are not failures, so there is no deadline. CI repeats the same examples at each run.
 settings.register_profile("local", deadline=None)
 settings.register_profile(
     "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -75,7 +75,7 @@ def postgres_pair(_postgres_pair: Any) -> Iterator[Any]:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return the workers of `-n auto`: more than processors, as tests wait; slow ones poll servers while they do."""
+    """Return the workers of `-n auto`: more than processors, because tests wait."""
     processors = os.cpu_count() or 1
     return 2 * processors if config.option.markexpr == "not slow" else max(1, processors * 3 // 2)
 
@@ -85,7 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave the tests and all modules out of the garbage collections to come."""
+    """Exclude the tests and all modules from later garbage collections."""
     gc.freeze()
     gc.enable()
 

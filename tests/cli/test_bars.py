@@ -21,13 +21,13 @@ def test_a_number_that_rises_in_one_place_is_progress() -> None:
     assert reader.progress.phases == ["copying"]
 
 
-def test_a_percent_that_is_printed_once_does_not_count() -> None:
+def test_a_percent_that_is_printed_once_is_not_progress() -> None:
     reader = read("i16 v,h,dc,p: 36% 23%\n", "Building BVH 0%\n", "TOTAL     120    13    89%\n", "done\n")
     assert reader.progress.now.fraction is None
     assert reader.progress.now.run is None
 
 
-def test_a_number_that_does_not_begin_near_zero_does_not_count() -> None:
+def test_a_number_that_does_not_begin_near_zero_is_not_progress() -> None:
     reader = read(*(f"\rcpu {n}%" for n in (40, 52, 61, 70, 80)))
     assert reader.progress.now.run is None
 
@@ -58,7 +58,7 @@ def test_osc_progress_is_used_at_once() -> None:
     assert read("\x1b]9;4;1;42\x1b\\").progress.now.run == 0.42
 
 
-def test_lines_in_the_forms_of_render_farms_count_at_once() -> None:
+def test_lines_in_the_forms_of_render_farms_are_used_at_once() -> None:
     for line in ("openjd_progress: 42", "ALF_PROGRESS 42%", "TR_PROGRESS 042%", "PROGRESS: 42%"):
         assert read(f"{line}\n").progress.now.run == 0.42
     reader = read("##vso[task.setprogress value=42;]Upload\n")
@@ -66,7 +66,7 @@ def test_lines_in_the_forms_of_render_farms_count_at_once() -> None:
     assert read("openjd_fail: no licence\n").end(1).error == "no licence"
 
 
-def test_a_bar_beside_such_lines_does_not_count() -> None:
+def test_a_bar_beside_such_lines_is_ignored() -> None:
     bar = [f"\rcopying {n}%" for n in (1, 20, 30, 60)]
     assert read(*bar).progress.now.run == 0.6
     for first in ([], bar):
@@ -142,7 +142,7 @@ def test_a_bar_without_its_own_name_is_the_run() -> None:
 @pytest.mark.parametrize(
     "row", ["\rstep {0} acc: {0}0%", "\rcpu {0}0%", "\rdisk {0}0% used", "\rGPU 0 ({0}0% busy)", "\rhit rate {0}0.5 %"]
 )
-def test_a_percent_that_measures_something_else_does_not_count(row: str) -> None:
+def test_a_percent_that_measures_something_else_is_not_progress(row: str) -> None:
     reader = read(*(row.format(number) for number in range(1, 8)))
     assert (reader.progress.now.fraction, reader.progress.phases) == (None, [])
 

@@ -135,7 +135,7 @@ def test_the_command_has_one_descriptor_more_and_none_without_injection(phaselin
     assert done.stdout == b"['0', '1', '2', '3'] ['PROGRESS_URL']\n"
 
 
-def test_a_descriptor_of_the_users_own_stays(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+def test_a_descriptor_that_the_user_set_is_kept(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
     script = f"exec 9>{tmp_path}/lock; {phaseline} run -- sh -c 'echo $PROGRESS_FD; echo mine >&9'"
     done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, timeout=120, check=True)
     assert done.stdout == b"8\n"

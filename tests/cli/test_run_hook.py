@@ -217,7 +217,7 @@ def test_several_rounds_in_a_step_are_expected_to_be_as_many_in_the_next() -> No
     assert runs[3:] == pytest.approx([0.1, 0.1, 0.15, 0.175])
 
 
-def test_bars_of_a_program_before_the_present_one_count_no_more() -> None:
+def test_bars_of_an_earlier_program_are_ignored() -> None:
     reader = Reader({})
     list(reader.feed(0.0, "side", report(7, 1, 4)))
     list(reader.feed(3.0, "side", report(8, 1, 5)))

@@ -40,7 +40,7 @@ def test_a_command_that_closes_its_terminal_and_works_on_is_not_ended(bash: Shel
     assert "code=7=" in bash.run(f"{phaseline} run -- sh -c '{script}'")
 
 
-def test_ctrl_c_ends_it_as_130(bash: Shell, phaseline: str) -> None:
+def test_ctrl_c_ends_the_command_with_130(bash: Shell, phaseline: str) -> None:
     bash.type(f"{phaseline} run -- sh -c 'echo begun; sleep 600'\n")
     bash.expect("\nbegun")
     bash.type("\x03")

@@ -57,11 +57,11 @@ def test_the_program_below_shells_and_starters_runs_now(tree: Processes) -> None
     assert program(found) == "rsync"
 
 
-def test_a_program_that_has_just_begun_does_not_count(tree: Processes) -> None:
+def test_a_program_that_has_just_begun_is_not_a_phase(tree: Processes) -> None:
     assert program(tree((1, 0, 50, "sh x.sh"), (2, 1, 0.4, "date"))) is None
 
 
-def test_the_first_program_of_a_pipeline_and_the_latest_in_the_foreground_count(tree: Processes) -> None:
+def test_the_first_program_of_a_pipeline_and_the_latest_in_the_foreground_are_used(tree: Processes) -> None:
     background = (2, 1, 40, "daemon")
     pipeline = [(3, 1, 5.0, "pg_dump shots"), (4, 1, 4.99, "gzip"), (5, 1, 4.98, "ssh nas")]
     assert program(tree((1, 0, 50, "sh x.sh"), background, *pipeline)) == "pg_dump"

@@ -76,7 +76,7 @@ def test_progress_for_the_terminal_itself_is_taken_out() -> None:
 
 
 @given(st.lists(st.binary(max_size=64), max_size=20))
-def test_no_bytes_stop_it_or_fill_its_memory(chunks: list[bytes]) -> None:
+def test_no_bytes_stop_the_screen_or_fill_its_memory(chunks: list[bytes]) -> None:
     screen = Screen()
     for chunk in chunks:
         for found in screen.feed(chunk * 50):

@@ -95,7 +95,7 @@ async def test_wait_ends_with_0_when_its_condition_is_met(
 
 
 @pytest.mark.slow
-async def test_wait_ends_when_the_job_has_come_far_enough(env: Env, url: str) -> None:
+async def test_wait_ends_when_the_job_has_reached_the_percent(env: Env, url: str) -> None:
     env["PROGRESS_URL"] = url
     await send(url, {"type": "job_started", "job_id": "a", "phases": ["render"]})
     async with waiting(env, "a", "--for", "percent=5") as process:

@@ -76,7 +76,7 @@ async def test_a_report_that_only_the_server_rejects_is_logged_once(
     assert (await job_status(server.url, "a"))["state"] == "completed"
 
 
-async def test_a_strict_reporter_raises_it_at_the_next_call(server: ServerProcess) -> None:
+async def test_a_strict_reporter_raises_a_rejection_at_the_next_call(server: ServerProcess) -> None:
     async with Reporter(ws_url(server.url), flush_timeout=60, strict=True) as reporter:
         reporter.report(JobStarted(job_id="a", workflow="photo"))
         reporter.report(PhaseCompleted(job_id="a", phase="no such stage"))
@@ -86,7 +86,9 @@ async def test_a_strict_reporter_raises_it_at_the_next_call(server: ServerProces
         assert await reporter.aflush()
 
 
-async def test_a_strict_reporter_raises_it_at_its_end_unless_something_else_is_raised(server: ServerProcess) -> None:
+async def test_a_strict_reporter_raises_a_rejection_at_its_end_unless_something_else_is_raised(
+    server: ServerProcess,
+) -> None:
     async def work(job_id: str, divisor: int) -> None:
         async with Reporter(ws_url(server.url), flush_timeout=60, strict=True) as reporter:
             reporter.report(JobStarted(job_id=job_id, workflow="photo"))

@@ -112,7 +112,7 @@ def test_a_list_is_rejected_with_the_index_of_the_message(body: object, words: s
     assert refusal(body, list[Report]).startswith(words)
 
 
-def test_any_json_is_decoded_within_bounds_alone() -> None:
+def test_only_json_within_bounds_is_decoded() -> None:
     assert decode_json(b'{"a":[1,2.5,null,"b"]}', LIMIT) == {"a": [1, 2.5, None, "b"]}
     for document, error in {
         b"{": InvalidJSON,

@@ -157,7 +157,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(FIELD_NAMES), inner),
     max_leaves=20,
 )
-# A few fields at a time: to ask for each whether it is there is slow.
+# A few fields at a time: drawing each field's presence would be slow.
 messages = st.builds(
     lambda kind, fields: {"type": kind, **fields},
     st.sampled_from(TYPES),

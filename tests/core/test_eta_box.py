@@ -117,7 +117,7 @@ def test_a_job_is_quicker_when_the_other_one_has_ended() -> None:
     assert free.point_ms == pytest.approx(15 * SECOND, rel=0.01)
 
 
-def test_the_band_narrows_as_forecasts_hold() -> None:
+def test_the_band_narrows_as_forecasts_prove_right() -> None:
     box = Box(2, (Active(0, 3 * SECOND),), (4 * SECOND,) * 4)
     first, later = box_free(box, Ratios()), box_free(box, taught(0))
     assert first is not None

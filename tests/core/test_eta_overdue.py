@@ -149,7 +149,7 @@ def test_a_job_that_catches_up_no_longer_affects_estimates(server: Server) -> No
     assert server.high_ns() == before
 
 
-def test_jobs_of_a_series_with_many_runs_do_not_count(server: Server) -> None:
+def test_overdue_jobs_of_a_series_with_many_runs_are_ignored(server: Server) -> None:
     for _ in range(10):
         server.engine.learn_run(Run("w", "s", (Step("work", 10_000),)))
     before, job = server.high_ns(), server.start("slow")
@@ -158,7 +158,7 @@ def test_jobs_of_a_series_with_many_runs_do_not_count(server: Server) -> None:
 
 
 @pytest.mark.slow
-def test_only_the_latest_jobs_count_and_their_number_is_bounded(server: Server) -> None:
+def test_only_a_bounded_number_of_the_latest_overdue_jobs_is_used(server: Server) -> None:
     job = server.start("slow")
     estimate = server.engine.estimate(job, moment(0))
     for number in range(5000):
@@ -169,7 +169,7 @@ def test_only_the_latest_jobs_count_and_their_number_is_bounded(server: Server) 
     assert len(server.engine._overdue._watched) == 4096
 
 
-def test_misses_move_the_upper_levels_alone() -> None:
+def test_misses_only_change_the_upper_levels() -> None:
     band = Band(0.1, 0.1, 0.1, 100)
     moved = band.missed(2, 0.05)
     assert moved.below == pytest.approx(0.1)

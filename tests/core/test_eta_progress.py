@@ -197,7 +197,7 @@ def test_progress_that_starts_again_is_measured_from_there() -> None:
     assert implied.rest(24_000.0) == pytest.approx(16_000)
 
 
-def test_few_of_many_reports_are_kept() -> None:
+def test_of_many_reports_only_a_few_marks_are_kept() -> None:
     phase = Phase("long", entered_ns=0)
     for number in range(100_000):
         phase.report(number / 1000, moment(number))

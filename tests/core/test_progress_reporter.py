@@ -1,4 +1,4 @@
-"""The photo protocol's `ProgressReporter` by itself: what it broadcasts, what it remembers, and what it ignores."""
+"""The photo protocol's `ProgressReporter` alone: its broadcasts, its state, and the calls that it ignores."""
 
 import json
 import re
@@ -17,7 +17,7 @@ NAN = float("nan")
 
 
 class Server:
-    """Keeps what it is to broadcast."""
+    """Records the messages to broadcast."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []

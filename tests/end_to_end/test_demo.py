@@ -32,7 +32,7 @@ def programs(tmp_path: Path) -> dict[str, str]:
 
 
 def processes_of(directory: Path) -> list[str]:
-    """Return the command lines of all processes that have to do with `directory`."""
+    """Return the command lines of all processes that work in `directory` or name it."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
@@ -101,7 +101,7 @@ def put_photos(directory: Path) -> None:
 
 @contextmanager
 def painting_demo(directory: Path, programs: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """Run it for the length of the block, which begins once it makes pictures; what still runs then is killed."""
+    """Run it for the length of the block, which begins once it makes pictures; then kill its remaining processes."""
     command = [*DEMO, str(directory)]
     put_photos(directory)
     with subprocess.Popen(command, env=programs, stdout=subprocess.PIPE, text=True, start_new_session=True) as demo:
@@ -133,7 +133,7 @@ def test_the_demo_reports_a_dead_server_and_fails(tmp_path: Path, programs: dict
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ended_by_a_signal_it_leaves_no_process(
+def test_the_demo_leaves_no_process_when_a_signal_ends_it(
     tmp_path: Path, programs: dict[str, str], number: signal.Signals
 ) -> None:
     with painting_demo(tmp_path, programs) as demo:

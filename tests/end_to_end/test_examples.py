@@ -20,7 +20,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with two photographs, one file that is cut off, one that is no picture, and one to pass over."""
+    """Return a folder with two photographs, one file that is cut off, one that is not a picture, and one to skip."""
     made = tmp_path_factory.mktemp("photos")
     for name, size in (("wide", (640, 420)), ("tall", (420, 640))):
         exif = Image.Exif()

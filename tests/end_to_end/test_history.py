@@ -1,4 +1,4 @@
-"""A night's jobs in the morning, through the installed program: reported by curl, asked after a restart, dismissed."""
+"""A night's jobs in the morning, with the installed program: reported by curl, queried after a restart, dismissed."""
 
 import json
 import subprocess

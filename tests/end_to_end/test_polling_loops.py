@@ -1,4 +1,4 @@
-"""The polling loops of docs/pictures.md, and of the quick start of pictures, as printed but for where the server is."""
+"""The polling loops of docs/pictures.md and of the quick start of pictures, as printed but with the test's address."""
 
 import os
 import re

@@ -11,7 +11,7 @@ __all__ = ["wait_arrived", "wait_read"]
 
 
 async def wait_arrived(stream: trio.SocketStream) -> None:
-    """Wait until all that was sent on `stream` lies with the other side, or in its task's hands."""
+    """Wait until the other side of `stream` has received all that was sent, or its task has read it."""
     while struct.unpack("i", fcntl.ioctl(stream.socket.fileno(), termios.TIOCOUTQ, bytes(4))) != (0,):
         await trio.lowlevel.checkpoint()
 

@@ -109,13 +109,13 @@ class Browser:
         await self.call("Browser.grantPermissions", permissions=permissions, **self._profile)
 
     async def size(self, width: int, height: int, *, mobile: bool = False) -> None:
-        """Make the window so large, in pixels."""
+        """Set the window's size in pixels."""
         await self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile
         )
 
     async def kept(self) -> Kept:
-        """Collect garbage, and return what is left."""
+        """Collect garbage, and return the remaining memory."""
         for _ in range(2):  # the first one runs finalizers
             await self.call("HeapProfiler.collectGarbage")
         heap = await self.call("Runtime.getHeapUsage")
@@ -170,7 +170,7 @@ async def _connected(address: str, profile: str = "") -> AsyncIterator[Browser]:
 
 
 async def _follow(tab: Browser) -> None:
-    """Have it send what happens to its page."""
+    """Subscribe to the events of its page."""
     for domain in ("Page", "Runtime", "Log"):
         await tab.call(f"{domain}.enable")
 

@@ -51,7 +51,7 @@ class Crashing:
         return status
 
     async def events(self) -> list[Said]:
-        """Return all messages that are kept."""
+        """Return all stored messages."""
         messages: list[Said] = []
         query: dict[str, Any] = {"limit": 10_000}
         while True:
@@ -63,7 +63,7 @@ class Crashing:
             query["since"] = f"{answer['position']['epoch']}/{answer['position']['seq']}"
 
     async def kill(self) -> None:
-        """Kill it as the kernel does when memory runs out: nothing can be done about it."""
+        """Kill it with SIGKILL, as the kernel does when memory runs out."""
         self.server.process.kill()
         await self.server.process.wait()
 

@@ -22,7 +22,7 @@ def fill(folder: Path) -> Path:
 
 @contextmanager
 def files_at_most(size: int) -> Iterator[None]:
-    """Let no file of this process grow beyond `size` bytes."""
+    """Limit the files of this process to `size` bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -32,5 +32,5 @@ def files_at_most(size: int) -> Iterator[None]:
 
 
 def names(folder: Path) -> list[str]:
-    """Return the names of what lies in `folder`, in order."""
+    """Return the names of the files in `folder`, in order."""
     return sorted(path.name for path in folder.iterdir())

@@ -155,7 +155,7 @@ async def read_all(stream: trio.SocketStream) -> bytes:
 
 
 async def read_until(stream: trio.SocketStream, end: bytes) -> bytes:
-    """Return what arrives up to and with `end`, and maybe more."""
+    """Return the data up to and including `end`, and possibly more."""
     seen = bytearray()
     with trio.fail_after(30):
         while end not in seen:

@@ -16,7 +16,7 @@ async def main(*, stubborn: bool) -> None:
     """Serve until a signal asks for the end."""
     door = Door(
         Limits(head_seconds=3600, write_seconds=3600, linger_seconds=3600)
-    )  # no limit ends what a signal should
+    )  # no limit, so that only a signal ends it
     app = plain_app(door)
 
     @app.after_serving

@@ -45,13 +45,13 @@ def slow_machine(rng: random.Random, number: int) -> tuple[list[float | None], d
 
 
 def skipping(rng: random.Random, number: int) -> tuple[list[float | None], dict[str, Any]]:
-    """Its longest phase is passed by in three of ten runs."""
+    """Its longest phase is skipped in three of ten runs."""
     skipped = rng.random() < 0.3
     return [5000 * noise(rng, 0.1), None if skipped else 20_000 * noise(rng, 0.1), 5000 * noise(rng, 0.1)], {}
 
 
 def sized(rng: random.Random, number: int) -> tuple[list[float | None], dict[str, Any]]:
-    """Takes as long as its input is large, over two powers of ten."""
+    """Its length is proportional to its input, whose size varies by a factor of 100."""
     size = 10 ** rng.uniform(6, 8)
     return [size / 1000 * part * noise(rng, 0.1) for part in (0.2, 1, 0.5)], {"bytes": size, "name": f"{number}.jpg"}
 
@@ -73,7 +73,7 @@ def noise(rng: random.Random, sd: float) -> float:
 
 
 def marked(rng: random.Random, ms: float | None, count: int) -> list[tuple[float, float]] | None:
-    """Return so many reports of progress in a phase, which is quicker or slower at its beginning than at its end."""
+    """Return reports of progress in a phase that is quicker or slower at its beginning than at its end."""
     if not ms or not count:
         return None
     bend = noise(rng, 0.2)
@@ -81,7 +81,7 @@ def marked(rng: random.Random, ms: float | None, count: int) -> list[tuple[float
 
 
 def history(world: World, runs: int = 150, seed: int = 1, marks: int = 0) -> list[Past]:
-    """Return so many runs of a world, one after the other; each phase reports its progress `marks` times."""
+    """Return a number of runs of a world in order; each phase reports its progress `marks` times."""
     rng, lines = random.Random(seed), []
     for number in range(runs):
         lengths, covariates = world(rng, number)

@@ -104,7 +104,7 @@ class Load:
         return total
 
     def count(self, *, each: int) -> dict[str, Any]:
-        """Wait until every client has received so many bytes more; return when that was, and our share of a core."""
+        """Wait until every client has received this many more bytes; return the time, and our share of a core."""
         poll, left, sockets = select.epoll(), dict.fromkeys(self.sockets, each), self.sockets
         for number in left:
             poll.register(number, select.EPOLLIN)
@@ -146,7 +146,7 @@ class Load:
                 got = sockets[number].recv_into(_buffer)
                 arrived = time.monotonic_ns()
                 taken += [(arrived - int(stamp)) / 1e6 for stamp in STAMP.findall(_view[:got])]
-            # A few at a time, lest this be what is measured.
+            # A few at a time, so that reading them does not distort the measurement.
             self._sweep(others[swept : swept + 10])
             swept = (swept + 10) % max(len(others), 1)
         share = (time.process_time() - cpu) / (time.monotonic() - begun)
@@ -234,7 +234,7 @@ class Load:
         return {"rate": answers / elapsed, "count": answers, "share": (time.process_time() - cpu) / elapsed}
 
     def begin_job(self, *, port: int) -> dict[str, Any]:
-        """Have a job, `bench`, begin."""
+        """Start a job, `bench`."""
         with socket.create_connection(("127.0.0.1", port)) as reporter:
             reporter.sendall(UPGRADE.format(path="/ws", port=port).encode())
             reporter.recv(65536)
@@ -252,7 +252,7 @@ class Load:
             for n in range(1, count + 1):
                 publisher.sendall(packet)
                 if n % burst == 0:
-                    time.sleep(0.001)  # as the others have it
+                    time.sleep(0.001)  # as for the others
             publisher.recv(1)
         return {}
 

@@ -51,7 +51,7 @@ async def phaseline() -> None:
 
 
 async def take_commands() -> None:
-    """Publish through the broadcaster, as the log does once messages are kept."""
+    """Publish through the broadcaster, as the log does once messages are stored."""
     broadcaster = helpers._running[-1][1].log._broadcaster
     channels = frozenset({JOBS, "job:x"})
     async for line in trio.lowlevel.FdStream(os.dup(0)):
@@ -75,7 +75,7 @@ async def take_commands() -> None:
 
 
 async def quart_server() -> None:
-    """A plain Quart app under hypercorn as it comes: a memory channel for each client, a document for each GET."""
+    """A plain Quart app under stock hypercorn: a memory channel for each client, a document for each GET."""
     app = QuartTrio(__name__)
     clients: set[trio.MemorySendChannel[str]] = set()
     job = {"success": True, "job_status": {"job_id": "bench", "stages": [{"name": f"stage {n}"} for n in range(8)]}}
@@ -122,7 +122,7 @@ async def quart_server() -> None:
 
 
 def floor() -> None:
-    """Nothing but writes: the frame is ready, and so are all sockets."""
+    """Only writes: the frame and all sockets are ready."""
     clients: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0), backlog=1000) as listener:
         print(listener.getsockname()[1], flush=True)
@@ -155,7 +155,7 @@ def floor() -> None:
 
 
 async def take_lines(publish: Callable[[bytes], None]) -> None:
-    """Have an asyncio server publish what stdin asks for; it has no way to join frames itself."""
+    """Make an asyncio server publish as stdin asks; it can't join frames itself."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

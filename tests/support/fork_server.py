@@ -25,7 +25,7 @@ STREAMS = 3
 class _Children(selectors.PollSelector):
     """Waits for requests and for the ends of processes; the data of a process is the pipe for its exit code.
 
-    Not epoll, which a forked process shares: what it closes would no longer be waited for here.
+    Not epoll, which is shared with forked processes: descriptors that they close would no longer be watched here.
     """
 
     def add(self, pid: int, exit_code: int) -> int:
@@ -49,7 +49,7 @@ class _Children(selectors.PollSelector):
             signal.pidfd_send_signal(key.fd, signal.SIGKILL)
 
     def forget(self) -> None:
-        """Close what belongs to processes, in a new one."""
+        """Close the descriptors of all processes, in a new process."""
         for key in self._processes():
             self._forget(key)
         self.close()
@@ -64,7 +64,7 @@ class _Children(selectors.PollSelector):
 
 
 def fork_at_each_request(control: socket.socket) -> str:
-    """Fork for each request; return in the new process, which is ready to run the program that is returned."""
+    """Fork for each request; in the new process, return the program to run."""
     children = _Children()
     children.register(control, selectors.EVENT_READ)
     while True:

@@ -1,4 +1,4 @@
-"""Journals made by hand, and looked into without the code that writes them."""
+"""Journals made by hand, and read without the code that writes them."""
 
 import json
 import random
@@ -18,7 +18,7 @@ NAME = "journal.sqlite3"
 def messages(first: int, last: int, size: int = 0) -> tuple[Message, ...]:
     """Return the messages of these numbers, at least `size` bytes each."""
     channels = frozenset({JOBS, job_channel("a")})
-    pads = random.Random(first)  # which nothing can be compressed to less than
+    pads = random.Random(first)  # random, so that it can't be compressed
     return tuple(
         Message(
             seq,
@@ -44,7 +44,7 @@ def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def crashed(data_dir: Path, copy: Path) -> Path:
-    """Copy the files of an open journal to the new directory `copy`: what a crash at this moment would leave."""
+    """Copy the files of an open journal to the new directory `copy`, as a crash at this moment would leave them."""
     copy.mkdir()
     for path in data_dir.glob("journal.*"):
         if not path.name.endswith("-shm"):  # which is only memory, and rebuilt

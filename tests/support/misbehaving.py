@@ -32,9 +32,9 @@ class Request:
 
 @dataclass
 class Misbehaving:
-    """The server's address, what it was asked, and how many bytes of bodies it got rid of.
+    """The server's address, the requests, and the number of sent bytes of bodies.
 
-    `clients_gone` is set when a client left in the middle of a reply, and when there was nothing more to send to it.
+    `clients_gone` is set when a client has disconnected in the middle of a reply, or when all of it has been sent.
     """
 
     port: int
@@ -52,7 +52,7 @@ Reply = Callable[[trio.SocketStream, Misbehaving], Awaitable[None]]
 
 @asynccontextmanager
 async def misbehaving(*replies: Reply) -> AsyncIterator[Misbehaving]:
-    """Serve one request per connection with one reply after the other; the last one stays."""
+    """Serve one request per connection with one reply after the other; the last one is repeated."""
     async with trio.open_nursery() as nursery:
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         server = Misbehaving(listener.socket.getsockname()[1])
@@ -98,7 +98,7 @@ def _head(status: int, headers: Mapping[str, str]) -> bytes:
 
 
 def answer(body: bytes | dict[str, Any] = b"", status: int = 200, **headers: str) -> Reply:
-    """Answer well; `Retry_After="0"` becomes a header."""
+    """Answer successfully; `Retry_After="0"` becomes a header."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     async def reply(stream: trio.SocketStream, server: Misbehaving) -> None:
@@ -140,7 +140,7 @@ def huge(total: int, *, says_so: bool) -> Reply:
 
 
 async def hang_up(stream: trio.SocketStream, _server: Misbehaving) -> None:
-    """Close the connection without a word."""
+    """Close the connection without an answer."""
     await stream.aclose()
 
 

@@ -29,8 +29,8 @@ class _Program(ctypes.Structure):
 def prove(code: Callable[[], Any]) -> NoReturn:
     """Call `code`, and end the process: with PROVED, or UNAVAILABLE, or, at a system call, by the signal SIGSYS.
 
-    Other threads may want to run meanwhile; handing the interpreter over to them takes system calls too, which are not
-    the code's. So it is not handed over.
+    Other threads may be ready to run meanwhile; a switch to them would make system calls that are not the code's, so
+    it is prevented.
     """
     number = _EXIT_GROUP.get(platform.machine())
     if number is None or sys.platform != "linux":

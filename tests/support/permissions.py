@@ -1,4 +1,4 @@
-"""Callers with each scope, and how they ask a server with tokens."""
+"""Callers with each scope, and their requests to a server with tokens."""
 
 import json
 from collections.abc import AsyncIterator
@@ -77,7 +77,7 @@ async def receive(socket: WebSocketConnection) -> dict[str, Any]:
 
 
 async def send(socket: WebSocketConnection, kind: str, **fields: Any) -> dict[str, Any]:
-    """Send a message, and return what comes next: an answer, or how the connection was closed."""
+    """Send a message, and return the answer or the close of the connection."""
     try:
         await socket.send_message(json.dumps({"type": kind, **fields}))
         if kind == "host_status":  # it is not answered

@@ -84,5 +84,5 @@ def check(snapshot: Snapshot) -> None:
     assert PHASES[snapshot["phaseIndex"] - 1] == snapshot["currentPhase"]
     assert 0 <= snapshot["percent"] <= 100
     assert snapshot["startedAt"].endswith("Z")
-    # Nothing remains of what is done, and never a made-up nothing of what isn't.
+    # The remaining time is 0 exactly if the run is done.
     assert (snapshot["etaSeconds"] == 0) is snapshot["done"]

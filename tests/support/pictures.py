@@ -46,7 +46,7 @@ class Gate:
 async def studio(
     data_dir: Path, *replies: Reply, **settings: Any
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Misbehaving]]:
-    """Serve with an images API that answers with one reply after the other; the last one stays."""
+    """Serve with an images API that answers with one reply after the other; the last one is repeated."""
     async with (
         misbehaving(*replies) as api,
         serving(data_dir, provider="openai", image_url=f"{api.url}/v1", image_retries=0, **settings) as client,
@@ -70,14 +70,14 @@ async def ask(client: httpx.AsyncClient, path: str, status: int = 200) -> Snapsh
 
 
 async def made(client: httpx.AsyncClient, path: str) -> Snapshot:
-    """Have the picture at `path` made, and return its last snapshot, well or badly as it ended."""
+    """Request the picture at `path`, and return its last snapshot, also if the run failed."""
     await ask(client, f"{path}?generate=1")
     await wait_over()
     return await ask(client, path)
 
 
 def forget_jobs(data_dir: Path) -> None:
-    """Let the next server know of no job."""
+    """Delete the journal, so that the next server knows no job."""
     for path in data_dir.glob("journal.*"):
         path.unlink()
 

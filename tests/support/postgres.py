@@ -30,7 +30,7 @@ USER = "nobody" if os.geteuid() == 0 else None
 
 
 def _found(program: str) -> str:
-    """Return the path of a program; Debian's package leaves it out of the search path."""
+    """Return the path of a program; Debian's package does not add it to the search path."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return shutil.which(program, path=os.pathsep.join([os.environ["PATH"], *map(str, folders)])) or program
 
@@ -106,7 +106,7 @@ class Postgres:
 
     def rewind(self, primary: "Postgres") -> None:
         """Become a standby of `primary`, which was promoted: undo what it does not have. This server is stopped."""
-        primary.query("CHECKPOINT")  # so that its control file shows the new timeline
+        primary.query("CHECKPOINT")  # so that its control file has the new timeline
         source = f"host=127.0.0.1 port={primary.port} user=postgres dbname=postgres"
         target = ("--target-pgdata", str(self._data))
         _run("pg_rewind", *target, "--source-server", source, "-R", "--no-sync", folder=self._folder)
@@ -187,7 +187,7 @@ class Postgres:
         return self.url(name, name)
 
     def require_password(self, user: str, password: str) -> None:
-        """Let a role connect with a password only."""
+        """Require a password for the connections of a role."""
         self.query(f"ALTER ROLE {user} PASSWORD '{password}'")
         rules = self._data / "pg_hba.conf"
         rules.write_text(f"host all {user} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")

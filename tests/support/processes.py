@@ -1,4 +1,4 @@
-"""Processes of this machine, as the kernel knows them."""
+"""Processes of this machine, read from the kernel."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def children(pid: int) -> dict[int, str]:
 
 
 def alive(pids: dict[int, str]) -> dict[int, str]:
-    """Return those of `pids` that are still what they were."""
+    """Return those of `pids` that still belong to the same processes."""
     still = {}
     for pid, command in pids.items():
         try:

@@ -42,7 +42,7 @@ async def send(client: httpx.AsyncClient, request: bytes) -> Answer:
 
 
 async def get(client: httpx.AsyncClient, target: str, *headers: str, method: str = "GET") -> Answer:
-    """Ask for exactly this target; only what no request can hold is quoted: spaces and what is not ASCII."""
+    """Request exactly this target; only spaces and non-ASCII characters, which no request can contain, are quoted."""
     quoted = "".join(f"%{byte:02X}" if byte > 126 or byte == 32 else chr(byte) for byte in target.encode())
     lines = "".join(f"{header}\r\n" for header in headers)
     return await send(

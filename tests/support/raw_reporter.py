@@ -58,12 +58,12 @@ class RawReporter:
             self.socket.sendall(b"".join(frame(json.dumps(message).encode()) for message in messages))
 
     def hear(self) -> list[dict[str, Any]]:
-        """Return the messages that have come, after waiting for some bytes; raises ConnectionError if none come."""
+        """Wait for data, and return the received messages; raise ConnectionError if there is none."""
         self._receive_some()
         return self._frames()
 
     def rest(self) -> list[dict[str, Any]]:
-        """Return all that still comes from a server that is gone."""
+        """Return all remaining messages of a killed server."""
         try:
             while self._receive():
                 pass

@@ -16,7 +16,7 @@ from tests.support.servers import client_of, environment
 Message = dict[str, Any]
 # Deadlines of reporters that a machine would miss if it stalled for some seconds; tests of one of them set it.
 PATIENT = {"phaseline.reporting.delivery.delivery._HANDSHAKE_S": 600.0, "phaseline.reporting.reporter._END_S": 60.0}
-# The same in a separate program, for which the background thread still loads what it needs.
+# The same in a separate program, whose background thread has not yet imported its modules.
 _PATIENT_PROGRAM = """
 import phaseline.reporting.delivery.background
 from phaseline.reporting import Reporter
@@ -57,7 +57,7 @@ class Subscriber:
         return self.messages
 
     async def until_type(self, kind: str, count: int = 1) -> list[Message]:
-        """Wait until so many messages of a type came; return all messages."""
+        """Wait for a number of messages of a type; return all messages."""
         return await self.until(lambda messages: len([m for m in messages if m["type"] == kind]) >= count)
 
     def of(self, job_id: str) -> list[Message]:
@@ -116,7 +116,7 @@ async def run_program(
 
 
 class Network:
-    """A way to a server that can be cut.
+    """A connection path to a server that can be cut.
 
     Attributes:
         url: The WebSocket's address, by this way.
@@ -154,7 +154,7 @@ class Network:
         self._scopes.discard(scope)
 
     async def _pump(self, source: trio.SocketStream, to: trio.SocketStream, most: int, scope: trio.CancelScope) -> None:
-        """Carry at most so many bytes, and then cut."""
+        """Carry at most this many bytes, and then cut."""
         try:
             async for chunk in source:
                 await to.send_all(chunk[:most])

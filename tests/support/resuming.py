@@ -114,7 +114,7 @@ async def by_sse(url: str, epoch: str, seq: int, channels: str = CHANNELS) -> As
         aclosing(sse_events(body)) as events,
     ):
         await socket.send_all((connection.send(asked) or b"") + (connection.send(h11.EndOfMessage()) or b""))
-        # Whether it was resumed is known with the first event, so that is read when it is needed.
+        # The first event shows whether it was resumed, so it is only read when needed.
         try:
             first = [await anext(events)]
         except StopAsyncIteration:

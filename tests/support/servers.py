@@ -114,9 +114,9 @@ def progress_server(data_dir: Path, *flags: str, bind: str = "127.0.0.1:0") -> I
 
 
 def client_of(url: str = "", **options: Any) -> httpx.AsyncClient:
-    """Return a client that waits for the slowest machine, and keeps its connection however long that takes.
+    """Return a client with time-outs for the slowest machine, which keeps its connection.
 
-    Without certificates, as loading them takes longer than most tests.
+    Without certificates, because loading them takes longer than most tests.
     """
     usual: dict[str, Any] = {"timeout": 60, "trust_env": False, "verify": False}
     usual["limits"] = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=None)

@@ -1,4 +1,4 @@
-"""A real shell in a real pseudo-terminal, for what only happens there: keys, job control, window sizes."""
+"""A real shell in a real pseudo-terminal, for tests of keys, job control and window sizes."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ PATIENCE_S = 60.0
 
 
 class Shell:
-    """bash with job control; what it prints is kept."""
+    """bash with job control, whose output is recorded."""
 
     def __init__(self, pid: int, fd: int) -> None:
         self.pid = pid

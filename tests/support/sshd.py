@@ -20,7 +20,7 @@ class SshBox:
     """A box that one can log in to.
 
     Attributes:
-        folder: Where its keys lie.
+        folder: The folder of its keys.
         port: On which sshd listens.
         settings: Lines of sshd_config, besides ours; used at the next start.
     """
@@ -69,7 +69,7 @@ class SshBox:
         assert "listening" in message[0], [*message, self._process.stderr.read()]
 
     def stop(self) -> None:
-        """End sshd and every login: the box is gone."""
+        """End sshd and every login, as if the box was down."""
         process = self._process
         if process is None:
             return

@@ -42,7 +42,7 @@ JOBS = "abcd"
 
 
 class Both:
-    """Stores to which the same is done, at times and with figures that never come twice."""
+    """Stores that receive the same steps, with unique times and figures."""
 
     def __init__(self, *stores: Store) -> None:
         self.stores = stores

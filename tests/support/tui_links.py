@@ -23,7 +23,7 @@ QUICK = replace(NEVER_AGAIN, first_retry=0.02, last_retry=0.05)
 
 
 class Recorder:
-    """Records the batches that links deliver, and waits for what a test expects."""
+    """Records the batches that links deliver, and waits for conditions on them."""
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []

@@ -30,7 +30,7 @@ def text_of(app: ProgressApp) -> str:
 
 
 async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds; ask less and less often, as many conditions draw the screen."""
+    """Wait until `condition` holds; check less and less often, because many conditions draw the screen."""
     pause_s = 0.01
     async with asyncio.timeout(60):
         while not condition():

@@ -20,7 +20,7 @@ from tests.support.forked import ForkedProcess, forked_view
 __all__ = ["ENVIRONMENT", "PROGRAM", "SYNCHRONIZED", "Screen", "Terminal"]
 
 PROGRAM: Final = [sys.executable, "-c", "from phaseline_tui.cli.program import main; main()"]
-# What is installed comes compiled; without bytecode, a start is a fifth longer.
+# Installed packages have bytecode; without it, a start takes a fifth longer.
 _UNWANTED: Final = {"NO_COLOR", "COLORFGBG", "TMUX", "STY", "PHASELINE_TUI_CONFIG", "PYTHONDONTWRITEBYTECODE"}
 ENVIRONMENT: Final = {name: value for name, value in os.environ.items() if name not in _UNWANTED} | {
     "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -118,7 +118,7 @@ class Terminal:
             arguments: of the program.
             size: columns and lines.
             environment: of the program.
-            answers: what the terminal answers to questions.
+            answers: the terminal's answers to queries.
             program: what is run; by default, the view is forked from a process that has imported it.
         """
         self._answers = answers

@@ -49,7 +49,7 @@ class PlayedServer:
     """Runs in a separate thread between `__enter__` and `__exit__`; sends what the test sets.
 
     Args:
-        jobs: what the snapshot holds; may be changed while it runs.
+        jobs: the jobs of the snapshot; may be changed while it runs.
         greeting: the first message, or None for none.
         mute: whether nothing at all is answered after the greeting.
         status: reject the handshake with this HTTP status.

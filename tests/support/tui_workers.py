@@ -13,7 +13,7 @@ _GIB = 2**30
 
 
 def farm(hosts: int, jobs: int) -> Batch:
-    """Return the batch of a server with so many jobs at work on so many machines; one in 50 is stalled."""
+    """Return the batch of a server with active jobs on a number of machines; one in 50 is stalled."""
     found = [
         job(
             f"shot-{number}",

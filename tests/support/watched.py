@@ -35,7 +35,7 @@ class Box:
         for _ in range(round(seconds)):
             self._clock.advance(1)
             await self._life.look()
-            # What was found is stored before the next second.
+            # Its findings are stored before the next second.
             intake = self.tracker._intake
             while not (intake.gathering.empty and intake.committing.empty):
                 await (intake.gathering if intake.committing.empty else intake.committing).over.wait()
@@ -92,7 +92,7 @@ class Box:
 async def looked_after(
     data_dir: Path, clock: HandClock, stall_after_s: float = 30, max_jobs: int = 100
 ) -> AsyncIterator[Box]:
-    """Yield a tracker that begins with what is in `data_dir`."""
+    """Yield a tracker that is restored from `data_dir`."""
     async with open_store(data_dir) as store:
         known = await restore(store, MetricsFile(data_dir), clock(), retention_s=LEASE_S, max_jobs=100)
         learning = Learning(store, known.statistics)

@@ -1,4 +1,4 @@
-"""The server's web page in a real Chromium: what it shows, and jobs with real names."""
+"""The server's web page in a real Chromium, its texts, and jobs with real names."""
 
 import random
 from collections.abc import Iterator

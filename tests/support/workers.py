@@ -37,7 +37,7 @@ async def program(code: str, *arguments: str) -> AsyncIterator[trio.Process]:
 
 
 async def line(process: trio.Process) -> str:
-    """Return the line that comes next, or several that came together; an interpreter may write its end separately."""
+    """Return the next line, or several that arrive together; an interpreter may write the line end separately."""
     assert process.stdout is not None
     text = b""
     while not text.endswith(b"\n") and (more := await process.stdout.receive_some()):

@@ -72,7 +72,7 @@ def test_a_server_without_news_from_its_leader_is_named_once() -> None:
     assert lines(0.0) == []
 
 
-def test_connected_servers_are_asked_for_news_until_one_has_its_log_for_itself() -> None:
+def test_connected_servers_are_polled_until_one_has_its_own_log() -> None:
     inbox, asked = Inbox("box", every_s=0.0), list[tuple[str, str, str]]()
 
     def request(*question: str) -> "Future[Reply]":

@@ -98,7 +98,7 @@ KINDS = [
 def some_of(
     always: dict[str, st.SearchStrategy[Any]], fields: dict[str, st.SearchStrategy[Any]]
 ) -> st.SearchStrategy[Json]:
-    """Return messages with the fields `always` and a few of `fields`; to ask for each whether it is there is slow."""
+    """Return messages with the fields `always` and a few of `fields`; drawing each field's presence would be slow."""
     pairs = st.one_of([st.tuples(st.just(name), value) for name, value in fields.items()])
     return st.builds(
         lambda first, more: first | dict(more), st.fixed_dictionaries(always), st.lists(pairs, max_size=12)

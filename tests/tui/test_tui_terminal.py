@@ -113,10 +113,10 @@ def test_direct_painting_gives_the_same_screen_as_a_full_repaint() -> None:
         program.until(lambda screen: "PHASES" in screen.text)
         before = len(program.output)
         program.until(lambda _screen: len(program.output) > before + 3000)
-        program.press("p")  # From now on nothing moves but the clock and the count in the first line.
+        program.press("p")  # From now on, only the clock and the count in the first line change.
         program.until(lambda screen: "PAUSED" in screen.text)
         clock = program.screen.lines[0][-10:]
-        program.until(lambda screen: screen.lines[0][-10:] != clock)  # What was being painted has been read by then.
+        program.until(lambda screen: screen.lines[0][-10:] != clock)  # Output in progress has been read by then.
         painted = program.screen.lines[1:]
         program.resize(119, 40)
         program.until(lambda screen: "PAUSED" in screen.text)

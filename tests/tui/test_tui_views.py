@@ -115,7 +115,7 @@ def test_a_search_in_one_job(snap_compare: Compare) -> None:
 
     async def search(pilot: Pilot[Any]) -> None:
         await before(pilot)
-        # What is typed goes to what has the focus by then: a view that opens is waited for.
+        # Keys go to the focused widget, so the test waits until a view has opened.
         for keys in (["e", "e", "2"], ["slash"], [*"exposure", "enter"], ["n"]):
             await pilot.press(*keys)
             await pilot.pause()

@@ -195,7 +195,7 @@ async def test_a_link_ends_when_it_expires_and_with_the_token_that_created_it(
         assert (await client.get(PATH, headers=bearer(secret))).status_code == 410
 
 
-async def test_links_outlive_a_restart_and_end_with_their_file(tmp_path: Path) -> None:
+async def test_links_survive_a_restart_and_end_with_their_file(tmp_path: Path) -> None:
     async with guarded(tmp_path) as (client, tokens):
         secret = await linked(client, tokens)
     async with serving(tmp_path) as client:

@@ -130,7 +130,7 @@ def test_a_wrong_value_is_named_with_its_source_and_the_allowed_values(name: str
     assert allowed in line.partition("allowed: ")[2]
 
 
-def test_a_list_with_nothing_in_it_is_wrong(tmp_path: Path) -> None:
+def test_an_empty_list_is_wrong(tmp_path: Path) -> None:
     [line] = problems({}, {}, toml(tmp_path, "bind = []"))
     assert line.startswith("bind is ''")
 
@@ -219,7 +219,7 @@ def test_a_secret_is_never_shown() -> None:
     assert line.startswith("image_key is invalid (hidden) (from --image-key)")
 
 
-def test_the_size_of_a_picture_comes_as_two_numbers() -> None:
+def test_the_size_of_a_picture_is_two_numbers() -> None:
     assert load({"picture_size": "640x480"}, {}).settings.pixels == (640, 480)
 
 

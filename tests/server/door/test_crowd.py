@@ -18,7 +18,7 @@ def test_the_limit_per_address_exempts_loopback() -> None:
 
 
 @pytest.mark.parametrize(("second", "full"), [("2001:db8::ffff", Full.ADDRESS), ("2001:db8:0:1::1", None)])
-def test_an_ipv6_network_counts_as_one_address(second: str, full: Full | None) -> None:
+def test_an_ipv6_network_is_limited_as_one_address(second: str, full: Full | None) -> None:
     crowd = Crowd(9, 1)
     assert crowd.enter("2001:db8::1") is None
     assert crowd.enter(second) is full

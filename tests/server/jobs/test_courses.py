@@ -41,7 +41,7 @@ async def moved(client: AsyncClient, job_id: str = "a") -> list[dict[str, float]
     return points
 
 
-async def test_the_estimates_of_a_run_outlive_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_estimates_of_a_run_survive_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courses, "_FIRST_STEP_S", 0.0)
     before = {}
     async with serving(tmp_path) as client:

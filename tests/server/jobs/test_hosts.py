@@ -109,7 +109,7 @@ async def test_a_host_without_jobs_is_listed_while_its_load_is_recent(tmp_path: 
     assert loads.recent(Moment(0, 601 * 10**9)) == []
 
 
-def test_a_thousand_hosts_are_kept_and_the_least_used_goes_first() -> None:
+def test_a_thousand_hosts_are_kept_and_the_least_used_is_evicted_first() -> None:
     loads = Loads()
     for number in range(MOST_HOSTS):
         loads.take(HostStatus(host=f"box{number}", load=1.0), Moment(0, number))

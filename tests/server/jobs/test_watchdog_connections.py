@@ -109,7 +109,7 @@ async def test_a_connection_that_is_lost_after_the_end_changes_nothing(tmp_path:
         assert not box.tracker.workers._left
 
 
-async def test_reports_left_by_a_dead_worker_do_not_count_as_a_sign_of_life(tmp_path: Path) -> None:
+async def test_reports_left_by_a_dead_worker_are_not_a_sign_of_life(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         left = [msgspec.structs.replace(event, producer="dead") for event in (START, HALF)]
         await box.connect(*left, producer="heir")
@@ -142,7 +142,7 @@ async def test_after_a_restart_workers_get_the_full_time_to_reconnect(tmp_path: 
 
 
 @pytest.mark.parametrize("lost", [True, False])
-async def test_server_downtime_does_not_count_as_worker_silence(tmp_path: Path, lost: bool) -> None:
+async def test_server_downtime_is_not_counted_as_worker_silence(tmp_path: Path, lost: bool) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         worker = await box.connect(START, HALF, producer="p")
         if lost:

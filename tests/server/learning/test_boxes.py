@@ -143,7 +143,7 @@ async def test_a_forecast_is_unknown_while_the_estimate_of_one_job_is_unknown(tm
 
 
 @pytest.mark.slow
-async def test_boxes_are_learned_beyond_a_restart(tmp_path: Path) -> None:
+async def test_the_learned_state_of_boxes_survives_a_restart(tmp_path: Path) -> None:
     async with machine(tmp_path) as box:
         for _ in range(3):
             await box.batch()

@@ -46,7 +46,7 @@ async def test_each_store_has_its_own_epoch_and_a_name(open_store: Open) -> None
     assert one.name
 
 
-async def test_events_come_back_as_they_were_committed(open_store: Open) -> None:
+async def test_committed_events_are_read_back_unchanged(open_store: Open) -> None:
     store = await open_store()
     sent = (
         *messages(1, 3),

@@ -20,7 +20,7 @@ async def test_averages_and_counts_are_replaced(open_store: Open) -> None:
     assert kept.counts == (2, 1)
 
 
-async def test_averages_that_are_dropped_do_not_come_back(open_store: Open) -> None:
+async def test_dropped_averages_do_not_return(open_store: Open) -> None:
     store = await open_store()
     load, render = ("film", "load"), ("film", "render")
     await store.commit(batch(1, 1, averages={load: Average(1, 10)}, counts=(1, 0)))

@@ -75,7 +75,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         *("64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "2002:7f00:1::", "2002:a00:1::1", "2001::1", "2001:db8::1", "4000::1"),
     ],
 )
-def test_an_address_of_an_own_network_is_not_public(address: str) -> None:
+def test_an_address_of_a_local_network_is_not_public(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
 
 
