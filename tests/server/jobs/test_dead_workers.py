@@ -50,12 +50,14 @@ async def test_a_dead_worker_is_detected_and_its_estimate_freezes(tmp_path: Path
         started = trio.current_time()
         async with program(code, ws_url(server.url)) as worker:
             assert await line(worker) == "reported"
+            reported = trio.current_time()
             if number is not None:
                 os.kill(worker.pid, number)
             await worker.wait()
-        began = trio.current_time()
+        ended = trio.current_time()
         await watching.until_type("job_stalled")
-        assert 0.5 < trio.current_time() - began < 30
+        assert trio.current_time() - reported > 0.5  # it may disconnect long before it has ended
+        assert trio.current_time() - ended < 30
         stalled = watching.messages[-1]
         assert (stalled["reason"], stalled["eta_seconds"], stalled["finish_at"]) == ("worker gone", None, None)
         status = await job_status(server.url, "a")
@@ -64,7 +66,7 @@ async def test_a_dead_worker_is_detected_and_its_estimate_freezes(tmp_path: Path
         await watching.until_type("job_lost")
         lost = await job_status(server.url, "a")
         assert (lost["percent"], lost["state"], lost["reason"]) == (stalled["percent"], "lost", "worker gone")
-        assert lost["elapsed_seconds"] <= began - started
+        assert lost["elapsed_seconds"] <= ended - started
 
 
 @pytest.mark.slow
