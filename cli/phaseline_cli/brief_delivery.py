@@ -1,4 +1,4 @@
-"""Deliver the reports of a short command over HTTP: what keeps a connection takes longer to load than it runs."""
+"""Deliver the reports of a short command over HTTP; importing the WebSocket client would take longer than it runs."""
 
 from threading import Event
 from typing import Final, Literal
@@ -21,7 +21,7 @@ class BriefDelivery:
     """Delivers to the server of PROGRESS_URL; see `phaseline.reporting.delivery.brief`."""
 
     def __init__(self, ended: Event) -> None:
-        """Deliver at once if the command ends, and with it `ended` is set, before a connection is loaded."""
+        """Deliver over HTTP if the command ends, which sets `ended`, before the WebSocket client is imported."""
         self._ended = ended
 
     def is_near(self) -> bool:

@@ -23,7 +23,7 @@ class CommandJob:
         Args:
             reporter: The reporter of `job`.
             job: The job.
-            phases: The phases that are known before it. What is read before the first one shows is of that one.
+            phases: The phases known in advance. Progress before the first reported phase belongs to the first of these.
         """
         self._reporter = reporter
         self._job = job
@@ -36,7 +36,7 @@ class CommandJob:
         return self._phase is not None
 
     def begin(self, phase: str, age: float) -> None:
-        """Report that the job has been in a phase for `age` seconds; a duration is learned of phases only."""
+        """Report that the job has been in a phase for `age` seconds; only phases have durations to learn."""
         self._phase = phase
         self._reporter.report(JobProgress(job_id=self._job.job_id, phase=phase, age_seconds=age))
 

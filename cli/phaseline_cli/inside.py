@@ -1,4 +1,4 @@
-"""What the processes of a command reveal about its progress, beside its output."""
+"""Progress from a command's processes, in addition to its output."""
 
 import time
 from typing import Final
@@ -12,7 +12,7 @@ PACE_S: Final = 0.5
 _KNOWN_S: Final = LONG + 2 * PACE_S
 """Seconds after which a script's first program is known, unless all its programs are short."""
 _FIRST_S: Final = 0.2
-"""Seconds until the first look; a shell may become its last program later."""
+"""Seconds until the first look; a shell may still replace itself with its last program by `exec`."""
 
 
 class Inside:
@@ -25,9 +25,9 @@ class Inside:
         """Prepare to look.
 
         Args:
-            pid: the command's process; 0 if it is unknown, or not to be looked into.
-            reader: reads its output; it has to know which program of a script prints.
-            begun: when the reader's time began, in monotonic seconds.
+            pid: The command's process; 0 if it is unknown, or must not be inspected.
+            reader: The reader of its output, which needs to know the current program of a script.
+            begun: The start of the reader's time, in monotonic seconds.
         """
         self._tree = Tree(pid) if pid else None
         self._reader = reader
@@ -71,10 +71,10 @@ class Inside:
         return (self._programs.phase, self._position) != before
 
     def of_script(self, now: Reading) -> Reading:
-        """Return what to report: the program of a script is the phase, and its own phases are text.
+        """Return the progress to report: the script's current program is the phase; that program's phases are text.
 
         Args:
-            now: what the output reveals.
+            now: The progress from the output.
         """
         if self._reader.side.used:
             return now

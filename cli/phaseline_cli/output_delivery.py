@@ -1,4 +1,4 @@
-"""Send a job's output to the server: new text at most once a second, and the end of it later if the server is away."""
+"""Send a job's output to the server, at most once a second; if the server is down, send the last part later."""
 
 import json
 import os
@@ -19,7 +19,7 @@ PACE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
 _PATIENCE_S: Final = 5.0
 MOST_KEPT: Final = 100
-"""Jobs whose output waits on the disk at most; the oldest is dropped."""
+"""Maximum number of jobs whose output waits on disk; the oldest is dropped."""
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 _REJECTED: Final = range(400, 500)
@@ -47,12 +47,12 @@ class OutputDelivery:
         self._thread.start()
 
     def add(self, stream: str, data: bytes) -> None:
-        """Take in what the command wrote to a stream."""
+        """Add what the command wrote to a stream."""
         with self._lock:
             self._tail.add(stream, data)
 
     def skip(self, size: int) -> None:
-        """Take note that `size` bytes of output were left out."""
+        """Record that `size` bytes of output were skipped."""
         with self._lock:
             self._tail.skip(size)
 
@@ -127,7 +127,7 @@ class OutputDelivery:
             for old in self._kept()[MOST_KEPT:]:
                 old.unlink(missing_ok=True)
         except OSError:
-            return  # the command's output went where it belongs; this copy is lost
+            return  # the user got the command's output; only this copy is lost
 
     def _kept(self) -> list[Path]:
         """Return the files that wait, newest first."""
@@ -143,6 +143,6 @@ class OutputDelivery:
                 kept = json.loads(path.read_text())
                 status = self._post(str(kept["job_id"]), int(kept["at"]), str(kept["text"]))
             except (OSError, ValueError, KeyError, TypeError):
-                status = _OK  # nothing that can be sent
-            if status != _NOT_FOUND:  # else the job's own reports still wait
+                status = _OK  # not a file that can be sent
+            if status != _NOT_FOUND:  # otherwise the job's own reports are still queued
                 path.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 import os
 import signal
 
-# An interruption must end a command like any other program, and as early as here: a script may call many.
+# An interrupt must end a command as it ends any program, even during imports: a script may call many commands.
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

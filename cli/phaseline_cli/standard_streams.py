@@ -1,4 +1,4 @@
-"""Standard streams that are closed or full: a command fails with one line, and no other file takes their place."""
+"""Closed or full standard streams: a command fails with a one-line error, and no other file gets their descriptors."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from phaseline_cli.client.failures import Failure
 
 __all__ = ["prepare", "written"]
 
-# The wrong way round, so that reading standard input and writing standard output fail as they do on a closed stream.
+# Modes are inverted on purpose: reading stdin and writing stdout then fail as on closed streams.
 _PLACEHOLDERS: Final = (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
 
 
@@ -21,7 +21,7 @@ class _CantWrite(Exception):
 
 
 class _Output(io.FileIO):
-    """Standard output, whose errors are not taken for those of another file."""
+    """Standard output, with errors that are distinct from those of other files."""
 
     def write(self, data: Any) -> int:
         try:
@@ -33,7 +33,7 @@ class _Output(io.FileIO):
 
 
 class _Errors(io.FileIO):
-    """Standard error, on which nothing depends: lines that can't be written are lost."""
+    """Standard error; lines that can't be written are dropped."""
 
     def write(self, data: Any) -> int:
         try:
@@ -45,14 +45,14 @@ class _Errors(io.FileIO):
 def prepare() -> None:
     """Prepare the standard streams for `written`, and put a placeholder where one is closed.
 
-    Else the next file or socket would get its number. Programs that are started don't inherit a placeholder: the
-    stream is closed for them, too.
+    Otherwise the next file or socket would get its number. Child processes do not inherit the placeholder, so the
+    stream stays closed for them.
     """
     for fd, (name, mode, flags) in enumerate(_PLACEHOLDERS):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, flags)  # gets the lowest free number, which is `fd`
+            os.open(os.devnull, flags)  # `open` returns the lowest free number, which is `fd`
             setattr(sys, name, open(fd, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - to our end
     if not sys.stdout.isatty():
         sys.stdout = _text(_Output(1, "w", closefd=False), sys.stdout)
@@ -83,14 +83,14 @@ def written() -> Iterator[None]:
     except BrokenPipeError:
         _die_by(signal.SIGPIPE)
     except _CantWrite as error:
-        sink = os.open(os.devnull, os.O_WRONLY)  # for what is not written yet; Python writes it at the end
+        sink = os.open(os.devnull, os.O_WRONLY)  # drops the unwritten rest, which Python would otherwise write at exit
         os.dup2(sink, 1)
         os.close(sink)
         raise Failure(f"standard output can't be written: {error}") from error
 
 
 def _die_by(number: signal.Signals) -> NoReturn:
-    """End by a signal: a shell ends its script only if a command ends in this way."""
+    """Exit by a signal, because a shell only stops its script if a command exits this way."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     os._exit(128 + number)

@@ -29,17 +29,17 @@ from phaseline_cli.run.wait import Ended
 
 _log: Final = logging.getLogger("phaseline")
 FLOOD: Final = 4
-"""When more comes than can be parsed, we pause this many times as long as we parsed: copying needs the interpreter."""
+"""Length of the pause, in parsing times, when output arrives faster than it is parsed; copying needs the GIL."""
 MOST_PAUSE_S: Final = 1.0
 SILENT_S: Final = 5.0
-"""Seconds after which a command that has revealed no phase is in the one without a name."""
+"""Seconds without a detected phase after which a command is reported in the default phase."""
 SLICE: Final = 4096
 """Bytes that are parsed before another thread gets its turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user wants to be different; None: as the command says."""
+    """The user's options; None: derived from the command."""
 
     name: str | None = None
     """For people."""
@@ -49,13 +49,13 @@ class Wishes:
     """Group of similar runs."""
     job_id: str | None = None
     queue: str | None = None
-    """The queue from which the job comes."""
+    """The queue that started the job."""
     adapter: str | None = None
     """The adapter that reads the output."""
     facts: str | None = None
     """The facts about the command and the machine to send."""
     of_job: str | None = None
-    """The job that the command is a phase of; None: it is a job of its own."""
+    """The job that the command is a phase of; None: the command is its own job."""
     tree: bool = True
     """Whether the programs of a script are phases."""
     output: bool = True
@@ -81,12 +81,12 @@ class Watcher:
         """Prepare to watch.
 
         Args:
-            tee: the command's output.
-            argv: the command.
-            wishes: what the user wants to be different.
-            pid: the command's process; 0 if it is unknown.
-            orders: where the orders of users go; None: none are taken.
-            verbose: whether warnings about the server go to standard error.
+            tee: The command's output.
+            argv: The command.
+            wishes: The user's options.
+            pid: The command's process; 0 if it is unknown.
+            orders: Receives the users' orders; None: orders are not accepted.
+            verbose: Whether to print warnings about the server on standard error.
         """
         self._verbose = verbose
         self._tee = tee
@@ -113,7 +113,7 @@ class Watcher:
         self._inside = Inside(pid if wishes.tree else 0, self._reader, tee.begun)
         self._command = CommandJob(self._reporter, self._job, phases)
         self._facts = None if wishes.of_job is not None or not sends else dict[str, float]()
-        """The facts that the output has revealed and that are reported; None: none are."""
+        """The reported facts found in the output; None if facts are not reported."""
         self._unreadable = False
         self._waits = False
         self._thread = threading.Thread(target=self._watch, name="watch")
@@ -121,7 +121,7 @@ class Watcher:
     def __enter__(self) -> Self:
         """Start the job, and read."""
         if not self._verbose:
-            _log.addHandler(logging.NullHandler())  # the streams are the command's
+            _log.addHandler(logging.NullHandler())  # logging would write to the command's streams
         if self._phase_of is None:
             if self._queue is not None:
                 self._job.queue(self._queue)  # a job that did not wait was not reported as queued
@@ -147,7 +147,7 @@ class Watcher:
     def _watch(self) -> None:
         tee, lost, spent = self._tee, 0, 0.0
         known = self._reader.adapter
-        if known is not None and known.begin:  # others may guess a phase, which the first lines correct
+        if known is not None and known.begin:  # other adapters may guess a phase that the first lines then correct
             self._report(self._reader.progress.now)
         while not tee.at_end:
             tee.more.wait(QUIET)
@@ -167,13 +167,13 @@ class Watcher:
             self._report(self._reader.progress.now)
 
     def _begin_silent(self, age: float) -> None:
-        """Report a phase for a command that has said nothing; without one, its duration would not be learned."""
+        """Report the default phase for a command without output; otherwise its duration could not be learned."""
         is_silent = age >= SILENT_S and not self._command.has_begun and self._reader.adapter is None
         if is_silent and self._phase_of is None and not self._inside.is_script:
             self._command.begin(UNNAMED, age)
 
     def _read(self, taken: Sequence[tuple[float, str, bytes]]) -> None:
-        """Read output; an error, as of an adapter of the user's own, must not reach the command's streams."""
+        """Read output. An error, for example of a user's adapter, must not appear in the command's streams."""
         if self._output is not None:
             for _, stream, data in taken:
                 if stream != "side":
@@ -187,7 +187,7 @@ class Watcher:
 
     def _give_up(self) -> None:
         self._unreadable = True
-        _log.exception("the command's output can no longer be read; its job gets no more progress")
+        _log.exception("can't read progress from the command's output any more; check your own adapters")
 
     def _read_progress(self, taken: Sequence[tuple[float, str, bytes]]) -> None:
         reader = self._reader
@@ -258,7 +258,7 @@ def _process(argv: Sequence[str], pid: int) -> Process:
 
 
 def usable_adapters() -> dict[str, Adapter]:
-    """Return all adapters; a broken one of the user's own must not stop the command."""
+    """Return all adapters; an invalid user adapter must not stop the command."""
     try:
         return dict(load(own_folder()))
     except BadAdapter:

@@ -15,7 +15,7 @@ function follow() {
     if (message.job_id) console.log(message.type, message.job_id, message.progress ?? '');
   };
   let isLost = false;
-  // Browsers report a failed connection as both, Node.js 20 as an error only.
+  // Browsers fire both events for a failed connection, Node.js 20 only `error`.
   ws.onerror = ws.onclose = () => {
     if (isLost) return;
     isLost = true;

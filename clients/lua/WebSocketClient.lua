@@ -95,13 +95,13 @@ local function secured(certificates, seconds)
             connect(self, host, port)
             if isOf(self.sock:getpeercertificate(), host:lower()) then return 1 end
             self.sock:close()
-            return nil, 'the certificate is not one of ' .. host
+            return nil, 'the certificate is not valid for ' .. host .. '; use a host name of the certificate'
         end
         return connection
     end
 end
 
--- Open a connection for LuaSocket whose operations all end by `deadline`: its own time-out counts for each anew.
+-- Open a LuaSocket connection whose operations all end by `deadline`; LuaSocket's own time-out restarts for each.
 local function bounded(create, deadline, now)
     return function()
         local connection, problem = create()
@@ -127,7 +127,7 @@ local function plain()
             local parts, create = {}, socket.tcp
             if url:match('^https') then
                 local certificates = trusted()
-                if not certificates then return nil, 'no file of trusted certificates; name one by SSL_CERT_FILE' end
+                if not certificates then return nil, 'no CA certificates found; set SSL_CERT_FILE to a PEM file' end
                 create = secured(certificates, seconds)
                 local authority = url:match('^https://[^/]*')
                 if not authority:match(':%d+$') then url = authority .. ':443' .. url:sub(#authority + 1) end
@@ -219,8 +219,8 @@ local function drop()
     end
 end
 
--- Return a name that no other worker has, also if both begin at the same moment. The host's math.random is left alone:
--- a script may have seeded it, to repeat its numbers.
+-- Return a name that is unique even among workers that start at the same time. math.random is not used: a script may
+-- have seeded it for repeatable numbers.
 local function newName()
     local found, unique = pcall(here().unique)
     local address = tostring({}):match('0x(%x+)') or tostring({})
@@ -230,7 +230,7 @@ local function newName()
     return ('lua-' .. table.concat(parts, '-')):gsub('[^%w-]', ''):sub(1, 80)
 end
 
--- Return an id or a name as text, which a script may have as a number.
+-- Return an id or a name as text; a script may pass a number.
 local function text(value)
     if value == nil or type(value) == 'string' then return value end
     if type(value) == 'number' and value == math.floor(value) then return string.format('%.0f', value) end
@@ -311,7 +311,7 @@ local function drain(seconds)
     if sending or began < notBefore then return #waiting == 0 end
     sending = true
     deadline = began + (seconds or math.huge)
-    -- In the second half no message is begun, so that each has time enough to be answered.
+    -- Start no message in the second half of the time, so that each can still be answered.
     while waiting[1] and here().now() < began + (seconds or math.huge) / 2 do
         local message = waiting[1]
         local ran, fine, reason, away = pcall(deliver, message, 1)
@@ -363,9 +363,10 @@ end
 
 -- ------------------------------------------------------------------------------------------------- public functions
 
--- Set the server's address, e.g. WebSocketClient.configure { url = 'http://render-box:5100' }, or several with commas,
--- of servers that share a log; and the token of scope report that a server with tokens needs: { token = 'phl_…' }. The
--- defaults are the environment's PROGRESS_URL, or http://127.0.0.1:5100, and its PROGRESS_TOKEN.
+-- Set the address of the server, or several of servers that share a log, separated by commas:
+--     WebSocketClient.configure { url = 'http://render-box:5100' }
+-- If the server has tokens, also set one with the scope report: { token = 'phl_…' }.
+-- [PROGRESS_URL, else http://127.0.0.1:5100; PROGRESS_TOKEN]
 function WebSocketClient.configure(options)
     if options.url then useServers(options.url) end
     token = options.token or token

@@ -30,7 +30,7 @@ local function sequenceLength(bytes, at)
     return length
 end
 
--- Replace what is not UTF-8, such as Latin-1, as no receiver takes it.
+-- Replace bytes that are not UTF-8, such as Latin-1, because no receiver accepts them.
 local function valid(bytes)
     local parts, at = {}, 1
     while at <= #bytes do
@@ -72,7 +72,7 @@ end
 local encodeValue
 
 local function encodeTable(value, seen)
-    if seen[value] then error('a table that contains itself has no JSON', 0) end
+    if seen[value] then error('a table that contains itself is not possible in JSON; remove the cycle', 0) end
     seen[value] = true
     local parts, length = {}, arrayLength(value)
     if length then
@@ -95,7 +95,7 @@ function encodeValue(value, seen)
     if kind == 'number' then return encodeNumber(value) end
     if kind == 'boolean' then return tostring(value) end
     if kind == 'table' then return encodeTable(value, seen) end
-    return encodeString(tostring(value)) -- functions and user data become text, as an error would stop the job
+    return encodeString(tostring(value)) -- functions and user data become text, because an error would stop the job
 end
 
 function json.encode(value)
@@ -109,7 +109,7 @@ local LITERALS = { { 'true', true }, { 'false', false }, { 'null', json.null } }
 local MOST_NESTED = 100
 
 local function fail(text, at, wanted)
-    error(string.format('no JSON at byte %d: expected %s, saw %q', at, wanted, text:sub(at, at + 10)), 0)
+    error(string.format('invalid JSON at byte %d: expected %s, got %q', at, wanted, text:sub(at, at + 10)), 0)
 end
 
 local function utf8(code)
@@ -147,7 +147,7 @@ local function decodeString(text, at)
         parts[#parts + 1] = text:sub(at, stop - 1)
         local mark = text:sub(stop, stop)
         if mark == '"' then return table.concat(parts), stop + 1 end
-        if mark ~= '\\' then fail(text, stop, 'no control character') end
+        if mark ~= '\\' then fail(text, stop, 'an escape in place of a control character') end
         parts[#parts + 1], at = decodeEscape(text, stop + 1)
     end
 end
@@ -206,7 +206,7 @@ end
 function json.decode(text)
     local fine, value, at = pcall(decodeValue, text, skipSpace(text, 1), 0)
     if not fine then return nil, value end
-    if skipSpace(text, at) <= #text then return nil, 'no JSON: something follows the document' end
+    if skipSpace(text, at) <= #text then return nil, 'invalid JSON: there is data after the document' end
     return value
 end
 

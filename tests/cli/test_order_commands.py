@@ -101,7 +101,7 @@ async def test_a_program_that_accepts_no_orders_is_not_recorded_as_cancelled(env
 
 async def test_an_order_needs_the_server_and_a_scripts_own_report_does_not(env: Env) -> None:
     refused = await phaseline(env, "cancel", "elsewhere")
-    assert (refused.code, "an order needs the server" in refused.err) == (7, True)
+    assert (refused.code, "orders are not stored for later" in refused.err) == (7, True)
     assert (await phaseline(env, "pause", "elsewhere")).code == 7
     assert (await phaseline(env, "start", "mine", "--id", "mine", "-q")).code == 0
     assert (await phaseline(env, "cancel", "mine", "-q")).code == 0

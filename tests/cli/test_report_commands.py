@@ -115,7 +115,7 @@ async def test_report_distinguishes_an_id_from_a_percentage(
         (["report", "a", "b"], "PERCENT is 'b'"),
         (["report", "a", "1", "2"], "'2' is one argument too many"),
         (["report", "a", "1", "--done", "2"], "'1' is one argument too many"),
-        (["report", "a", "--total", "2"], "--total needs --done"),
+        (["report", "a", "--total", "2"], "--total is given without --done"),
         (["report", "a", "--done", "nan"], "--done is nan"),
         (["report", "42"], "set PROGRESS_JOB"),
         (["phase", "a", "b", "c"], "allowed: [ID] NAME"),

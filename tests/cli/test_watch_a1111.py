@@ -60,7 +60,7 @@ async def test_a_generation_that_ends_long_before_its_last_step_is_not_done(here
         await status_when(here, "a1111-task(1)", lambda status: "image 2" in status["message"])
         web_ui.idle()
         stopped = await status_when(here, "a1111-task(1)", lambda status: status["state"] != "active")
-        assert stopped["result"] == {"error": "ended at 1%: an error, or it was stopped"}
+        assert stopped["result"] == {"error": "ended at 1%: it failed or was stopped"}
 
 
 async def test_a_web_ui_without_its_api_is_named(env: Env) -> None:

@@ -75,7 +75,7 @@ async def test_a_prompt_that_disappears_from_the_queue_is_cancelled(here: Env) -
         comfyui.running.clear()  # and its history was cleared
         await comfyui.queue_changed()
         unknown = await status_when(here, "comfyui-a", lambda status: status["state"] == "cancelled")
-        assert unknown["result"] == {"error": "ended; the history does not tell how"}
+        assert unknown["result"] == {"error": "ended; its outcome is not in ComfyUI's history"}
 
 
 @pytest.mark.slow

@@ -120,7 +120,7 @@ async def test_invalid_targets_of_watch_are_rejected_with_the_reason(env: Env) -
     with subprocess.Popen(["true"]) as gone:  # noqa: ASYNC220 - a moment
         gone.wait()
     for arguments, code, text in (
-        (["--pid", str(gone.pid)], 1, f"phaseline: no process has the id {gone.pid}\n"),
+        (["--pid", str(gone.pid)], 1, f"phaseline: no process has the id {gone.pid}; ps -e lists the processes\n"),
         ([], 2, "nothing to watch: use --pid, or one of the commands log, comfyui, a1111"),
         (["--pid", "1", "--facts", "hots"], 2, "--facts names 'hots'"),
     ):

@@ -137,7 +137,7 @@ def test_the_jobs_of_opencue_are_read() -> None:
 )
 def test_an_answer_in_another_format_is_not_a_list(body: bytes) -> None:
     for source in (pueue, slurm) if body == b"[]" else (pueue, slurm, opencue):  # OpenCue may have no jobs
-        with pytest.raises(Unlisted, match="its answer is not that of"):
+        with pytest.raises(Unlisted, match=r"its answer is not valid: .*; supported: "):
             source.entries_of(body)
 
 

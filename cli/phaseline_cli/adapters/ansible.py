@@ -12,7 +12,7 @@ class Program(Lines):
     """One playbook."""
 
     def line(self, text: str) -> bool:
-        """Take in a line; return whether it meant something."""
+        """Read a line; return whether it was recognized."""
         if text.startswith("fatal: "):
             self.error = text
             return False

@@ -16,11 +16,11 @@ class Program(Lines):
     """One check."""
 
     def begin(self, argv: Sequence[str]) -> None:  # noqa: ARG002
-        """Take what the command says."""
+        """Read the command line."""
         self._pattern = ""
 
     def line(self, text: str) -> bool:
-        """Take in a line; return whether it meant something."""
+        """Read a line; return whether it was recognized."""
         pattern = _PATTERN.match(text)
         if pattern is not None:
             self._pattern = pattern.group(1) or "random"

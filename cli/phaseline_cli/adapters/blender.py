@@ -24,7 +24,7 @@ class Program(Lines):
     """One background render."""
 
     def begin(self, argv: Sequence[str]) -> None:
-        """Take what the command says."""
+        """Read the command line."""
         self._animation, self._frames = _frames(argv)
         self._seen: list[int] = []
         if self._frames:
@@ -32,7 +32,7 @@ class Program(Lines):
         self.progress.enter("load")
 
     def line(self, text: str) -> bool:
-        """Take in a line; return whether it meant something."""
+        """Read a line; return whether it was recognized."""
         saved = _SAVED.match(text)
         if saved is not None:
             self._at(1.0)

@@ -1,4 +1,4 @@
-"""darktable-cli: one line an exported picture; how many there will be is not known."""
+"""darktable-cli: prints one line per exported picture; the total is unknown."""
 
 import re
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ class Program(Lines):
     """One or more exports, one after the other."""
 
     def begin(self, argv: Sequence[str]) -> None:  # noqa: ARG002
-        """Take what the command says."""
+        """Read the command line."""
         self._pictures = 0
 
     def line(self, text: str) -> bool:
-        """Take in a line; return whether it meant something."""
+        """Read a line; return whether it was recognized."""
         exported = _EXPORTED.match(text)
         if exported is None:
             return False

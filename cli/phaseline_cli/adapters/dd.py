@@ -15,12 +15,12 @@ class Program(Lines):
     """One copy."""
 
     def begin(self, argv: Sequence[str]) -> None:
-        """Take what the command says."""
+        """Read the command line."""
         self._total = _total(argv)
         self.progress.enter("copy")
 
     def line(self, text: str) -> bool:
-        """Take in a line; return whether it meant something."""
+        """Read a line; return whether it was recognized."""
         status = _STATUS.match(text)
         if status is None:
             return False

@@ -12,7 +12,7 @@ class Program(Lines):
     """One build."""
 
     def line(self, text: str) -> bool:
-        """Take in a line; return whether it meant something."""
+        """Read a line; return whether it was recognized."""
         task = _TASK.match(text)
         if task is None:
             return False

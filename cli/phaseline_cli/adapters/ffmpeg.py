@@ -28,20 +28,20 @@ class Program(Lines):
     """One or more runs of ffmpeg, one after the other."""
 
     def begin(self, argv: Sequence[str]) -> None:
-        """Take what the command says."""
+        """Read the command line."""
         self._command = _Command(argv)
         self._runs = 0
         self._lengths: list[float | None] = []
         self._null = False
         self._early: float | None = None
-        """The time in the channel that came before the head of the output."""
+        """The time that the channel reported before the output's header was read."""
         self._frame: str | None = None
         """The frame that the channel names before its time."""
         self._picture: re.Match[str] | None = None
         """The size and the rate of the first input with pictures."""
 
     def line(self, text: str) -> bool:
-        """Take in a line; return whether it meant something."""
+        """Read a line; return whether it was recognized."""
         if _BEGIN.match(text) is not None:
             self._lengths = []
             return True
@@ -71,14 +71,14 @@ class Program(Lines):
         if out_time is not None:
             at = number(out_time.group(1))
             if self._runs == 0 and at is not None and self._early in {None, at}:
-                self._early = at  # the head may be read next, from another stream; with `-loglevel quiet` there is none
+                self._early = at  # the header may arrive later, on another stream, or not at all with `-loglevel quiet`
             else:
                 self._at(None if at is None else at / 1e6, self._frame)
             return True
         return False
 
     def _output(self, *, null: bool) -> None:
-        """Begin a run; one that writes nothing is the first of two passes."""
+        """Begin a run; one without output files is the first of two passes."""
         self._runs += 1
         self._find_facts()
         if null and self._runs == 1 and self._command.passes != 0:
@@ -122,11 +122,11 @@ class Program(Lines):
 
 
 class _Command:
-    """What the command line says of the length."""
+    """The options that determine the output's length."""
 
     def __init__(self, argv: Sequence[str]) -> None:
         self.passes: int | None = None
-        """The pass it runs (`-pass N`); 0: the command is known and has none; None: it isn't said."""
+        """The pass (`-pass N`); 0: the command is known and has none; None: the command is unknown."""
         self._skip = 0.0
         self._stop: float | None = None
         self._take: float | None = None

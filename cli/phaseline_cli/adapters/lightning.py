@@ -22,11 +22,11 @@ class Program(Lines):
     """One training."""
 
     def begin(self, argv: Sequence[str]) -> None:  # noqa: ARG002
-        """Take what the command says."""
+        """Read the command line."""
         self.progress.enter("start")
 
     def line(self, text: str) -> bool:
-        """Take in a line; return whether it meant something."""
+        """Read a line; return whether it was recognized."""
         epoch = _EPOCH.match(text)
         if epoch is not None:
             number, last, done, total = epoch.groups()

@@ -1,4 +1,4 @@
-"""make: a percent before each step, if CMake has written its files; else what the commands that it prints do."""
+"""make: the percent before each step (makefiles by CMake), else phases derived from the printed commands."""
 
 import re
 from typing import Final
@@ -28,7 +28,7 @@ class Program(Lines):
     _folder = ""
 
     def line(self, text: str) -> bool:
-        """Take in a line; return whether it meant something."""
+        """Read a line; return whether it was recognized."""
         step = _STEP.match(text)
         if step is not None:
             percent, what = int(step.group(1)), step.group(2)
@@ -46,7 +46,7 @@ class Program(Lines):
         return self._command(text)
 
     def _command(self, text: str) -> bool:
-        """Take in a command that make prints, or the folder that it works in."""
+        """Read a printed command, or a line that names the working directory."""
         folder = _FOLDER.match(text)
         if folder is not None:
             self._folder = folder.group(1) or folder.group(2) or ""

@@ -20,7 +20,7 @@ class Program(Lines):
     """One session."""
 
     def begin(self, argv: Sequence[str]) -> None:  # noqa: ARG002
-        """Take what the command says."""
+        """Read the command line."""
         self._items: int | None = None
         self._before = 0
         self._row = 0
@@ -28,7 +28,7 @@ class Program(Lines):
         self.progress.enter("collect")
 
     def line(self, text: str) -> bool:
-        """Take in a line; return whether it meant something."""
+        """Read a line; return whether it was recognized."""
         collected = _COLLECTED.search(text) or _WORKERS.search(text)
         if collected is not None:
             selected = _SELECTED.search(text)
@@ -45,7 +45,7 @@ class Program(Lines):
         if verbose is not None:
             self._before += 1
             self._at(self._before, verbose.group(1))
-            return False  # a line that says FAILED may be the telling one
+            return False  # a FAILED line may be the error to report
         dots = _DOTS.match(text)
         if dots is None:
             return False

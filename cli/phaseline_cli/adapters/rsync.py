@@ -16,7 +16,7 @@ class Program(Lines):
     """One transfer."""
 
     def begin(self, argv: Sequence[str]) -> None:
-        """Take what the command says."""
+        """Read the command line."""
         self._whole: bool | None = None
         """Whether percents are the run's; None: not known yet."""
         if any("progress2" in word for word in argv):
@@ -27,7 +27,7 @@ class Program(Lines):
         self.progress.enter("copy")
 
     def line(self, text: str) -> bool:
-        """Take in a line; return whether it meant something."""
+        """Read a line; return whether it was recognized."""
         status = _STATUS.search(text)
         if status is None:
             return False
@@ -40,7 +40,7 @@ class Program(Lines):
             self.progress.reveal("files", int(files))
         if self._whole:
             self.progress.count(size(done), None, "bytes")
-            if not self._growing:  # while the list of files grows, the percent is of what is known of it
+            if not self._growing:  # while the file list grows, the percentage is of the known part only
                 self._at(int(percent) / 100)
         elif self._whole is False and check == "to":
             total = int(files)

@@ -1,1 +1,1 @@
-"""What the commands need of a server: requests, the stream, and reports that wait on disk while it is away."""
+"""The commands' client: requests, the stream, and reports that wait on disk while the server is down."""

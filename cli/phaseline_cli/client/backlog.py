@@ -92,7 +92,7 @@ def thin(path: Path) -> None:
         return
     spool, file = found
     slim = Spool(spool.producer, _SIZE)
-    slim.restore_settled(spool.number, spool.epoch)  # what the server may have seen is never numbered again
+    slim.restore_settled(spool.number, spool.epoch)  # a number that the server may have received is never reused
     for record in spool.numbered():
         slim.add(record)
     thinned = SpoolFile(slim, path)

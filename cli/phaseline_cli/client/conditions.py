@@ -17,7 +17,7 @@ _STATES: Final = {
 }
 _WHOLE: Final = 100.0
 _ENDS: Final = {"completed": Exit.FAILED, "failed": Exit.FAILED, "cancelled": Exit.CANCELLED, "lost": Exit.STALLED}
-"""How `wait` ends if a job ends in this state, and the condition is not met."""
+"""The exit code of `wait` if a job ends in this state without meeting the condition."""
 
 
 class Standing:
@@ -61,7 +61,7 @@ class Condition(NamedTuple):
     text: str
     is_met: Callable[[Standing], bool]
     is_estimated: bool = False
-    """Whether it rests on an estimate, which moves without a message; in one, it may be a second old."""
+    """Whether it depends on an estimate. Estimates change between messages, and are up to a second old in them."""
 
 
 class _Type(click.ParamType):  # type: ignore[type-arg] # generic since click 8.2 only

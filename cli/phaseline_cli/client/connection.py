@@ -15,7 +15,7 @@ from phaseline_cli.client.http_answer import Answer, NotHTTP
 __all__ = ["LOST", "Away", "Connection", "Rejected", "addresses_of", "connect"]
 
 LOST: Final = (OSError, NotHTTP)
-"""The errors of a connection that is lost while an answer is read."""
+"""The errors raised when the connection is lost while an answer is read."""
 _CONNECT_S: Final = 3.0
 _ANSWER_S: Final = 10.0
 _OK: Final = 200
@@ -65,9 +65,9 @@ class Rejected(Failure):
 
 
 class Connection:
-    """A connection to a server, for one request after the other; it opens again if the server has closed it.
+    """A connection to a server for sequential requests; it reconnects if the server has closed it.
 
-    Of servers that share a log, it uses one until that fails, and then the next. A request may so be carried out twice.
+    If several servers share a log, it uses the next one when one fails, so a request may be executed twice.
 
     Attributes:
         address: The address of the server in use.

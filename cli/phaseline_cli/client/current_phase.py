@@ -1,4 +1,4 @@
-"""Which phase a job is in, as the commands reported it last, so that `report 42` need not name it again."""
+"""The current phase of each job, as last reported by a command, so that `report 42` need not repeat it."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def phase_of(job_id: str) -> str | None:
         stored, phase, _ = _file(job_id).read_text("utf-8").split("\n", 2)
     except (OSError, ValueError):
         return None
-    return phase if stored == job_id else None  # two ids may have the same file name
+    return phase if stored == job_id else None  # two ids may map to the same file name
 
 
 def forget(job_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Times as people write them."""
+"""Durations as users write them."""
 
 import re
 from typing import Any, Final

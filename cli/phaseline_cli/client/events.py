@@ -26,7 +26,7 @@ class Event(NamedTuple):
     """One event of the stream."""
 
     position: str
-    """Where the stream stands after it: `<epoch>/<seq>`."""
+    """The stream's position after it: `<epoch>/<seq>`."""
     kind: str
     data: bytes
     """The message as JSON; of a `snapshot`, the state of all jobs."""
@@ -35,7 +35,7 @@ class Event(NamedTuple):
 def channels_of(job_ids: Iterable[str]) -> str:
     """Return the channels that carry the messages of these jobs, and perhaps those of others."""
     ids = list(job_ids)
-    if not ids or len(ids) > _MOST_CHANNELS or any("," in job_id for job_id in ids):  # a comma parts two channels
+    if not ids or len(ids) > _MOST_CHANNELS or any("," in job_id for job_id in ids):  # a comma separates channels
         return "jobs"
     return ",".join(f"job:{job_id}" for job_id in ids)
 
@@ -145,4 +145,4 @@ def _line(answer: Answer, connection: Connection, deadline: float) -> bytes:
     except TimeoutError:
         if time.monotonic() >= deadline:
             raise TimedOut from None
-        raise Away("the server has gone silent") from None
+        raise Away(f"the server sent nothing for {SILENCE_S:g} s") from None

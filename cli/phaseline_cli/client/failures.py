@@ -27,11 +27,11 @@ class Exit(IntEnum):
 
 
 class Failure(click.ClickException):
-    """A command failed: the line on standard error says what, the exit code which kind."""
+    """A command failed. The line on standard error describes the failure; the exit code gives its kind."""
 
     def __init__(self, text: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(one_line(text, _LONGEST))
-        self.exit_code = int(code)  # type: ignore[misc] # click calls it a class's, and reads an instance's
+        self.exit_code = int(code)  # type: ignore[misc] # click declares it for the class
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line."""

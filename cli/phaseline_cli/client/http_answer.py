@@ -1,4 +1,4 @@
-"""The client's side of HTTP/1.1: small, as the standard library's takes as long to load as the rest of a command.
+"""A small HTTP/1.1 client; importing the standard library's takes as long as the rest of a command.
 
 It sends one request at a time, and reads answers with a length, in chunks (RFC 9112, section 7.1), or up to the end of
 the connection.

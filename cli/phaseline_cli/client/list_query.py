@@ -1,4 +1,4 @@
-"""What a filter asks the server for, and what is left to apply to its answer."""
+"""Split a filter into a query for the server and a rest that is applied to the answer."""
 
 import re
 from typing import Final, NamedTuple
@@ -25,7 +25,7 @@ class ListQuery(NamedTuple):
 
 
 def query_of(text: str) -> ListQuery:
-    """Return the question that a filter means. A word without a field is one of the server's, or a state."""
+    """Return the query for a filter. A word without a field is sent to the server's search, or is a state."""
     states = set(STATES)
     search: list[str] = []
     rest: list[str] = []

@@ -1,4 +1,4 @@
-"""A job as a list shows it, and as a filter sees it."""
+"""A job, as lists show it and filters match it."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -38,13 +38,13 @@ class ListedJob:
         return one_line(str(self.status.get(key) or ""))
 
     def _last_phase(self) -> str:
-        """Return the phase in which a job ended; its `current_stage` is that it ended."""
+        """Return the phase in which a job ended; `current_stage` is then `completed` or `failed`."""
         begun = [stage for stage in self.status.get("stages") or () if stage.get("state") in _BEGUN]
         return one_line(str(begun[-1].get("name"))) if begun else ""
 
     @property
     def remark(self) -> str:
-        """Its message, or its error once it is over; of a queued or paused job, that it is."""
+        """Its message; after its end, its error; for a queued or paused job, that state in words."""
         if self.state is State.QUEUED:
             place = self.status.get("position")
             queue = f"waits in {self._text('queue')}" if self.status.get("queue") else "waits"

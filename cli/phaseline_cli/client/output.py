@@ -13,7 +13,7 @@ __all__ = ["output_of"]
 
 _PACE_S: Final = 0.5
 _LATE_S: Final = 3.0
-"""Seconds that the last output may come behind the end of its job."""
+"""Maximum delay in seconds of the last output after the job's end."""
 _ENDED: Final = frozenset(state for state in STATES if not state.unfinished)
 
 

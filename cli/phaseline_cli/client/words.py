@@ -1,4 +1,4 @@
-"""Jobs and messages in words. A server's texts are foreign: all are put on one line and cleaned."""
+"""Jobs and messages in words. A server's texts are untrusted: each is sanitized and put on one line."""
 
 import time
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def percent_of(status: Mapping[str, Any]) -> str:
 
 
 def state_word(status: Mapping[str, Any]) -> str:
-    """Return a job's state as people say it; that it is paused before the others."""
+    """Return a job's state in words; `paused` takes precedence."""
     state = str(status.get("state"))
     if status.get("paused"):
         return "paused"

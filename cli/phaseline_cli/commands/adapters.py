@@ -1,4 +1,4 @@
-"""`phaseline adapters`: which programs' output is understood."""
+"""`phaseline adapters`: list the supported programs."""
 
 import click
 

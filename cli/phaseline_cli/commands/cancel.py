@@ -8,7 +8,7 @@ import click
 from phaseline_cli.client.connection import Away, Connection, Rejected, connect
 from phaseline_cli.client.current_phase import forget, phase_of
 from phaseline_cli.client.failures import Exit, Failure
-from phaseline_cli.client.orders import give
+from phaseline_cli.client.orders import NOT_STORED, give
 from phaseline_cli.client.reports import send
 from phaseline_cli.commands.options import JOB, job_id_of, report_options, text_of
 
@@ -41,10 +41,10 @@ def cancel_command(
 
 
 def _ordered(job: str, reason: str, url: str | None, *, quiet: bool) -> bool:
-    """Return whether the job's worker has got the order; False if there is no worker, so that the end is recorded.
+    """Return whether the job's worker received the order; False if there is no worker, so the end must be recorded.
 
     Raises:
-        Failure: There is a worker, and it takes no orders; or the server is away, and the job is none of a script here.
+        Failure: The job's worker takes no orders; or the server is down, and no script on this machine started the job.
     """
     try:
         with connect(url) as connection:
@@ -52,20 +52,20 @@ def _ordered(job: str, reason: str, url: str | None, *, quiet: bool) -> bool:
                 give(connection, job, "cancel", reason, quiet=quiet)
             except Rejected as error:
                 if error.code == "UNKNOWN_JOB" and phase_of(job) is not None:
-                    return False  # its start is kept here, and delivered with the end
+                    return False  # its start is stored on this machine, and is delivered with the end
                 if error.code not in _NOBODY:
                     raise
                 _check_alone(connection, job, error)
                 return False
     except Away as error:
         if phase_of(job) is None:
-            raise Failure(f"{error}; an order needs the server", Exit.NO_SERVER) from error
+            raise Failure(f"{error}; {NOT_STORED}", Exit.NO_SERVER) from error
         return False
     return True
 
 
 def _check_alone(connection: Connection, job: str, error: Rejected) -> None:
-    """Raise `error`, with what to do, if a program works on the job."""
+    """Raise `error`, with advice, if a program works on the job."""
     worker = connection.job(job).get("worker") or {}
     if error.code == "TAKES_NO_ORDERS" and worker.get("pid"):
         where = f" on {worker['host']}" if worker.get("host") else ""

@@ -17,5 +17,5 @@ def completion_command(ctx: click.Context, shell: str) -> None:
     """  # noqa: D301 - click reads the backspace
     complete = get_completion_class(shell)
     if complete is None:
-        raise click.UsageError(f"no completion for {shell}")
+        raise click.UsageError(f"no completion for {shell}; allowed: bash, zsh or fish")
     click.echo(complete(ctx.find_root().command, {}, "phaseline", "_PHASELINE_COMPLETE").source())

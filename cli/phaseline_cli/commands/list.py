@@ -80,7 +80,7 @@ def list_command(
 def _found(connection: Connection, wanted: ListQuery, since: str | None, most: int) -> Iterator[ListedJob]:
     """Yield the jobs that match, page by page, at most `most` of them."""
     query: dict[str, Any] = {"state": "all", "dismissed": "0", **wanted.parameters}
-    # What is left of the filter drops jobs of a page, so a page has some more than are wanted.
+    # The local filter drops jobs of a page, so pages are a little larger than needed.
     query["limit"] = min(max(_LEAST_PAGE, 2 * most) if wanted.rest else most, _PAGE)
     if since is not None:
         query["since"] = since

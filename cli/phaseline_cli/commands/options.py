@@ -26,7 +26,7 @@ class Job(click.ParamType):  # type: ignore[type-arg] # generic since click 8.2 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         """Return the ids that begin with `incomplete`; none if the server does not answer at once."""
         del param
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 - for a shell's question only
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only for shell completion
 
         from phaseline_cli.client.connection import Away, connect  # noqa: PLC0415
         from phaseline_cli.client.failures import Failure  # noqa: PLC0415
@@ -37,7 +37,7 @@ class Job(click.ParamType):  # type: ignore[type-arg] # generic since click 8.2 
         except (Away, Failure, KeyError, TypeError):
             return []
         ids = [str(job["job_id"]) for job in jobs]
-        # A shell would take an id of other characters apart.
+        # A shell would split an id with other characters.
         return [CompletionItem(each) for each in ids if each.startswith(incomplete) and _WORD.fullmatch(each)]
 
 
@@ -56,7 +56,7 @@ def adapter_name(_context: click.Context, _parameter: click.Parameter, name: str
 
 
 def server_options(command: F) -> F:
-    """Add the options of all commands that ask a server."""
+    """Add the options of all commands that query a server."""
     return click.option(
         "--url",
         metavar="URL",

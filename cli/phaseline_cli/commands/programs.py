@@ -1,4 +1,4 @@
-"""`phaseline serve` and `phaseline tui`: the two programs by other names."""
+"""`phaseline serve` and `phaseline tui`: aliases of progress-server and progress-tui."""
 
 import sys
 
@@ -11,7 +11,7 @@ _PASSED_ON = {"ignore_unknown_options": True, "help_option_names": []}
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def serve_command(arguments: tuple[str, ...]) -> None:
     """Run the server; all options are those of progress-server."""
-    from phaseline_server.cli.program import main  # noqa: PLC0415 # not part of every installation's start
+    from phaseline_server.cli.program import main  # noqa: PLC0415 # its dependencies are an extra
 
     sys.argv = ["progress-server", *arguments]
     main()

@@ -82,7 +82,7 @@ def _count(done: float | None, total: float | None, unit: str | None) -> dict[st
             raise click.UsageError(f"--{name} is {value:g}; allowed: a number from 0 to 10^18")
         fields[name] = int(value) if value.is_integer() else value
     if done is None and total is not None:
-        raise click.UsageError("--total needs --done; allowed: both, or --done alone")
+        raise click.UsageError("--total is given without --done; add --done")
     if unit:
         fields["unit"] = name_of(unit, "--unit", _MOST_UNIT)
     return fields

@@ -39,7 +39,7 @@ def _check_facts(_context: click.Context, _parameter: click.Parameter, names: st
 
 
 class _Run(click.Command):
-    """A command whose wrong usage can't be taken for an exit code of the program that it would have run."""
+    """A command whose usage errors exit with 125, which is not mistaken for an exit code of the program."""
 
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
         """Read the arguments."""
@@ -91,7 +91,7 @@ class _Run(click.Command):
 @click.option("--no-output", is_flag=True, help="Do not send the end of the output to the server.")
 @click.option("-v", "--verbose", is_flag=True, help="Print warnings about the server.")
 @click.argument("argv", nargs=-1, required=True, metavar="[--] COMMAND [ARG]...", type=click.UNPROCESSED)
-def run_command(  # noqa: PLR0913 - one an option
+def run_command(  # noqa: PLR0913 - one per option
     argv: tuple[str, ...],
     *,
     pty: bool | None,
@@ -131,9 +131,9 @@ def run_command(  # noqa: PLR0913 - one an option
         click.echo(f"phaseline: {error}", err=True)
         sys.exit(error.code)
     terminal = Terminal(child.master) if child.own_session and child.master is not None else None
-    with terminal or nullcontext():  # raw before the first byte arrives
+    with terminal or nullcontext():  # switch the terminal to raw mode before the first byte arrives
         tee = Tee(child.streams)
-        # What follows takes a tenth of a second to load; the command runs meanwhile, and its output is passed on.
+        # The imports below take 0.1 s; the command already runs, and its output is passed on meanwhile.
         from phaseline_cli.watcher import Watcher, Wishes  # noqa: PLC0415
 
         orders = None if no_remote else Orders()
@@ -157,10 +157,10 @@ def _exit_as(ended: Ended) -> NoReturn:
         os._exit(TIMED_OUT)
     if ended.code < 0:
         number = -ended.code
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command's own core is the one that is wanted
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # only the command itself should dump core
         if number not in (signal.SIGKILL, signal.SIGSTOP):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
         os.kill(os.getpid(), number)
-        os._exit(NOT_STARTED)  # a signal that ends nobody
+        os._exit(NOT_STARTED)  # a signal that does not terminate a process
     os._exit(ended.code)

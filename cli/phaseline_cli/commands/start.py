@@ -28,7 +28,7 @@ _MOST_PHASES = 500
 @click.option("--queue", metavar="NAME", help="Queue in which it waits, or from which it starts. [none]")
 @click.option("--position", type=click.IntRange(1), metavar="N", help="Place in the queue, with --queued.")
 @report_options
-def start_command(  # noqa: PLR0913 - one an option
+def start_command(  # noqa: PLR0913 - one per option
     name: str,
     *,
     phases: str,

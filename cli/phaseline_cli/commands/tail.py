@@ -1,4 +1,4 @@
-"""`phaseline tail`: print what happens, as it happens."""
+"""`phaseline tail`: print events as they occur."""
 
 import json
 from collections.abc import Mapping

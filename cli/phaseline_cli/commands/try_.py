@@ -1,4 +1,4 @@
-"""`phaseline try`: what would be read from a log or a recording."""
+"""`phaseline try`: show the progress that an adapter reads from a log or a recording."""
 
 import base64
 import json
@@ -22,14 +22,14 @@ def replay(
     """Yield a JSON object for each change of progress, and one for the end.
 
     Args:
-        file: a log as it was printed, or a recording (JSON lines, the first an object with `argv`).
-        adapters: all that are known, by name.
-        argv: the command; a recording's own if empty.
-        code: the exit code; a recording's own if None.
-        name: the adapter to use; None: the one for the command.
+        file: A log as it was printed, or a recording (JSON lines, the first an object with `argv`).
+        adapters: All adapters, by name.
+        argv: The command; if empty, that of the recording.
+        code: The exit code; None: that of the recording.
+        name: The adapter to use; None: the one for the command.
 
     Raises:
-        ValueError: a recording has a line that is no `[seconds, stream, text]`.
+        ValueError: A line of a recording is not `[seconds, stream, text]`.
     """
     first = file.readline()
     header = _header(first)

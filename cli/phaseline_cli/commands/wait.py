@@ -1,4 +1,4 @@
-"""`phaseline wait`: wait until jobs have reached something, or until a box is free."""
+"""`phaseline wait`: wait until jobs meet a condition, or until a machine or queue is free."""
 
 import json
 import time
@@ -80,7 +80,7 @@ def wait_command(
     deadline = time.monotonic() + timeout
     if host is not None:
         if job_ids or conditions or flags["any_job"] or flags["fail_stalled"]:
-            raise click.UsageError("--box takes no ID, --for, --any or --fail-stalled")
+            raise click.UsageError("--box can't be combined with an ID, --for, --any or --fail-stalled; leave them out")
         wait_until_free(url, host, queue, deadline=deadline, patience_s=reconnect)
         click.echo(json.dumps({"host": host, "queue": queue, "free": True}) if flags["jsonl"] else host)
         return
@@ -102,7 +102,7 @@ def wait_command(
 
 
 class _Waiting:
-    """The jobs that are waited for."""
+    """The jobs to wait for."""
 
     def __init__(
         self, ids: Sequence[str], conditions: Sequence[Condition], *, any_job: bool, fail_stalled: bool, jsonl: bool

@@ -1,4 +1,4 @@
-"""`phaseline watch`: report what runs already. Each source is a command of its own, imported when it is used."""
+"""`phaseline watch`: report work that is already running. Each source is a subcommand, imported when used."""
 
 import re
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Let Python programs under `phaseline run` report the progress bars that they have anyway.
+"""Let Python programs under `phaseline run` report their existing progress bars.
 
 `phaseline run` puts the folder of this file at the head of PYTHONPATH, so Python imports it before the program. It
 removes every trace of the folder, prepares to be called when the program imports a library of progress bars, and then
@@ -30,7 +30,7 @@ class _Finder(object):
     """Finds the modules in `_patches` as the other finders do, and has them patched when they have been loaded."""
 
     def find_spec(self, name, path=None, target=None):
-        """Return the module's specification as the next finder that knows it finds it."""
+        """Return the module's specification from the next finder that has it."""
         if name not in _patches:
             return None
         for finder in sys.meta_path:
@@ -43,7 +43,7 @@ class _Finder(object):
 
 
 def _watch(name, loader):
-    """Have the module patched once its loader has executed it; the loader stays what it was."""
+    """Patch the module after its loader has executed it; leave the loader itself unchanged."""
     try:
         execute = loader.exec_module
 
@@ -76,7 +76,7 @@ def _patch(name, module):
 
 
 try:
-    # Not if another program has closed the pipe on the way.
+    # Skipped if a program in between has closed the pipe.
     if _hook and sys.version_info >= (3, 7) and str(os.fstat(int(_hook.split(":")[0])).st_ino) == _hook.split(":")[1]:
         sys.meta_path.insert(0, _Finder())
 except Exception:  # the program must run, even if its progress is lost

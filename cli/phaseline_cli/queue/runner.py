@@ -22,12 +22,12 @@ __all__ = ["run_queue"]
 _AFTER_S: Final = 2.0
 """Interval at which the server is asked about jobs that others wait for."""
 _LOST_S: Final = 5.0
-"""Interval at which processes that died without a word are found."""
+"""Interval of the check for processes that died without recording their end."""
 
 
 def run_queue(store: Store, lock: int) -> None:
     """Run the queue until nothing waits or runs; `lock` is the descriptor of the runner's lock."""
-    os.set_inheritable(lock, False)  # noqa: FBT003 - else the jobs would hold it
+    os.set_inheritable(lock, False)  # noqa: FBT003 - otherwise the jobs would inherit the lock
     with suppress(FileExistsError):
         os.mkfifo(store.folder / "wake", 0o600)
     news = os.open(store.folder / "wake", os.O_RDWR | os.O_NONBLOCK)
@@ -67,7 +67,7 @@ def _fill(store: Store) -> float | None:
 
 
 class _Announced:
-    """The waiting jobs, as the server knows them."""
+    """The waiting jobs that were reported to the server."""
 
     def __init__(self, store: Store, reporter: Reporter) -> None:
         self._store = store

@@ -1,8 +1,9 @@
 """The process of one running job. It survives the queue's runner, and records the end of the job by itself.
 
 It holds the lock of the job's file for its life, and so does the `phaseline run` that it starts. So every command of
-the queue can find out whether a job that is marked as running still runs. A job without a holder was ended by a reboot
-or by SIGKILL; it is marked as failed, and not run again by itself, since its command may have had an effect.
+the queue can find out whether a job that is marked as running still runs. A running job whose lock is free was ended by
+a reboot or SIGKILL. It is marked as failed, and not restarted automatically, because its command may have had side
+effects.
 """
 
 import fcntl

@@ -51,7 +51,7 @@ class QueuedJob(msgspec.Struct, kw_only=True):
 
 
 class Settings(msgspec.Struct, kw_only=True):
-    """What holds for all jobs of a queue."""
+    """The settings of a queue."""
 
     slots: int = 1
     paused: bool = False
@@ -147,7 +147,7 @@ class Store:
 
 
 def _sync(folder: Path) -> None:
-    """Write a folder to disk, without which a new name in it does not survive a power cut."""
+    """Sync a folder, so that new names in it survive a power failure."""
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except PermissionError:  # a folder above, which was there before

@@ -27,20 +27,20 @@ class BadAdapter(Exception):
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """What one kind of line means. The pattern's named groups carry the values."""
+    """The meaning of one kind of line. The pattern's named groups contain the values."""
 
     find: str
     """Regular expression, searched in each line. Its groups: see `GROUPS`; others can be used in `phase`."""
     phase: str = ""
     """The phase that such a line belongs to; may name groups: `pass {pass}`. Empty: the present one."""
     of: Literal["", "phase", "run", "both"] = ""
-    """What percent, fraction and done/total are a part of. Empty: both if the adapter has one phase, else the phase."""
+    """The scope of percent, fraction and done/total. [both if the adapter has one phase, else the phase]"""
     unit: Unit = ""
     """How `done`, `total` and `left` are written: counts, sizes in bytes, or times."""
     label: str = ""
     """The unit that people read beside the counts: `frames`, `files`."""
     fact: str = ""
-    """The fact about the work that `total` is: estimates learn how it changes the duration."""
+    """The name of the fact that `total` is reported as; estimates learn its effect on the duration."""
     first: int = 1
     """The number of the first `step`: the run is at (step - first + fraction of the phase) / steps."""
     names: dict[str, str] = {}  # msgspec copies it for each instance
@@ -55,9 +55,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
 
 
 class Inject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What makes a program write its progress to a descriptor, while all else that it does stays the same.
+    """Arguments and variables that make a program write its progress to a descriptor without other changes.
 
-    Only built-in adapters may have them, as a test has to prove it.
+    Only built-in adapters have them, because each needs a test that proves this.
     """
 
     match: str
@@ -67,22 +67,22 @@ class Inject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     environment: dict[str, str] = {}
     """Variables, unless the user has set them; `{fd}` is the descriptor, `{folder}` that of the adapters."""
     unless: list[str] = []
-    """Arguments of the user's with which nothing is added."""
+    """User arguments that disable the injection."""
     descriptor: int | None = None
     """The only descriptor that it can use; None: any."""
     files: list[str] = []
     """The program's own settings, as patterns of files below `/`."""
     unless_set: str = ""
-    """Regular expression for a setting with which nothing is added."""
+    """Regular expression for a setting that disables the injection."""
 
 
 class Shows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a job shows of the program, in words, as far as the other keys don't tell it."""
+    """Descriptions of what a job shows of the program, where the other keys do not give them."""
 
     phases: str = ""
     """The phases, if `phases` does not name them: `one for each task`."""
     progress: str = ""
-    """What progress is of, and when: `phase`, or `job, with -v`. Empty: it is unknown."""
+    """The scope of progress, with its condition: `phase`, or `job, with -v`. [unknown]"""
     counts: str = ""
     """What is counted, if no rule's `label` or `unit` tells it: `frames`."""
 
@@ -101,9 +101,9 @@ class Adapter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     """The phase that a run begins with, if it has begun before the first line."""
     rules: list[Rule] = []
     errors: list[str] = []
-    """Regular expressions for the line that says what went wrong, the most telling first."""
+    """Regular expressions for the error line, the most informative first."""
     harmless: list[str] = []
-    """Regular expressions for lines that look like errors and are none."""
+    """Regular expressions for lines that look like errors but are not."""
     cancelled: list[str] = []
     """Regular expressions for lines that a program prints when it was interrupted."""
     bars: bool = False

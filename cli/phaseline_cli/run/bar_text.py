@@ -11,8 +11,8 @@ from phaseline_cli.run.numbers import number, size
 __all__ = ["Found", "found_in", "is_named_progress", "looks_like_bar"]
 
 _PERCENT: Final = re.compile(r"(?<![\d.,])(\d{1,3}(?:[.,]\d+)?) ?(?:%|percent\b)(?!\w)")
-# The output may be anything, so each pattern takes linear time: numbers have at most 31 characters, and a match can't
-# begin within what it could also have begun before.
+# Output is arbitrary, so all patterns must run in linear time: numbers have at most 31 characters, and a look-behind
+# prevents matches that begin inside another candidate.
 _COUNT: Final = re.compile(r"(?<![\w./:-])(?<!\d,)(\d[\d,]{0,30}) ?(?:/| of ) ?(\d[\d,]{0,30})(?![\w/-]|:\S|\.\d)")
 _SIZES: Final = re.compile(
     r"(?<![\w.])(?<!\d,)(\d[\d.,]{0,30}) ?([kKMGT]i?B?|[bB]|bytes)? ?(?:/| of ) ?"
@@ -29,25 +29,25 @@ _TQDM: Final = re.compile(r"(?>.*?\d%\|).*\| \d+/\d+ \[")
 _SAME: Final = 0.03
 """How far a count and a percent of one line may differ and still say the same."""
 _TEXT: Final = 4
-"""Of so many characters, at most one is what no encoding explains; a line with more of them is data, not text."""
+"""A line is binary data if more than one in this many characters could not be decoded."""
 _SHORTEST: Final = 8
 """Characters that a row of bar characters must have at least."""
 _SPINNER: Final = re.compile(r"[|/\\\u2800-\u28ff-]")
 _NUMBERS: Final = re.compile(r"\b(?=[a-f]{0,9}\d)[0-9a-f]{10,64}\b|\d[\d.,:]*")
 """Numbers, and the hash of a file or a layer."""
 _OF_ALL: Final = re.compile(r"(?i)\b(?:total|overall)\W{0,3}$")
-"""What stands before the percent of the whole, beside another one."""
+"""Words before the overall percent, on a line with another percent."""
 _MEASURE: Final = re.compile(
     r"(?i)\b(?:acc(?:uracy)?|precision|recall|auc|iou|dice|f1|[cg]pu|mem(?:ory)?|v?ram|usage|util(?:i[sz]ation)?|used"
     r"|free|ratio|quality|coverage|(?:hit|error|success)[ -]rate|battery|humidity|confidence|sparsity|identity|loss"
     r"|idle|busy)\W{0,3}$"
 )
-"""What stands before a percent that measures something else; it may rise for a while."""
+"""Words before a percent that is not progress, even if it rises for a while."""
 _MEASURED: Final = re.compile(
     r"(?i)[ (]{0,2}(?:of )?(?:[cg]pu|mem(?:ory)?|v?ram|idle|busy|used|free|acc(?:uracy)?|coverage|identity|faster"
     r"|slower|smaller|larger|loss|battery)\b"
 )
-"""What stands behind one."""
+"""Words after such a percent."""
 _ROUND: Final = re.compile(r"(?i)\b(epoch|pass|fold|round|trial)\b\W{0,3}0*(\d{1,6})\b")
 _NAME: Final = re.compile(r"[^\W\d_]{3}")
 _LEVELS: Final = ("INFO", "DEBUG", "NOTICE")
@@ -121,7 +121,7 @@ def _scale(text: str) -> tuple[int, float] | None:
     tens = [int(each) for each in re.findall(r"\d+", match.group())]
     if tens != [*range(0, 101, _SCALE_STEP)][: len(tens)]:
         return None
-    dots = len(match.group(1)) / 4 * _SCALE_STEP  # three dots and a number are one step
+    dots = len(match.group(1)) / 4 * _SCALE_STEP  # a step is three dots and the next number
     return match.start(), min(1.0, (tens[-1] + dots) / 100)
 
 
@@ -137,7 +137,7 @@ def _percent(text: str) -> tuple[float | None, int]:
 
 
 def _measures(text: str, percent: re.Match[str]) -> bool:
-    """Return whether the words beside a percent show that it is no progress: `CPU 45%`, `45% used`."""
+    """Return whether the words around a percent show that it is not progress: `CPU 45%`, `45% used`."""
     before = text[max(0, percent.start() - 20) : percent.start()]
     return _MEASURE.search(before) is not None or _MEASURED.match(text, percent.end()) is not None
 

@@ -34,9 +34,9 @@ class _DrawnBar:
     seen: int = 0
     rises: int = 0
     again: bool = False
-    """Whether a bar of its name has ended, and it is the first that is seen of another."""
+    """Whether it is the first bar after another one with the same name ended."""
     outer: bool = False
-    """Whether bars below it are redrawn while it stands: it counts rounds, they what is done of one."""
+    """Whether bars below it are redrawn while it is unchanged: it counts rounds, and they count steps of a round."""
 
     @property
     def began_near_zero(self) -> bool:
@@ -53,13 +53,13 @@ class _DrawnBar:
 
 
 class Bars:
-    """The bars of one run, and which of them say how far it is."""
+    """The bars of one run, and the ones that measure its progress."""
 
     def __init__(self, progress: Progress) -> None:
         """Watch for bars.
 
         Args:
-            progress: where what is found goes.
+            progress: Receives the progress that is found.
         """
         self._progress = progress
         self._bars: dict[str, _DrawnBar] = {}

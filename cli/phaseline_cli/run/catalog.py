@@ -35,7 +35,7 @@ class Shown(NamedTuple):
 def shown(adapter: Adapter) -> Shown:
     """Return what a job shows of a program."""
     words = adapter.shows
-    parts = "one for each" in words.phases  # the number of the later ones is unknown at first
+    parts = "one for each" in words.phases  # the number of later phases is unknown at first
     return Shown(
         program=adapter.name,
         progress=words.progress,

@@ -1,10 +1,10 @@
-"""The injected channel of a program beside its output: streams have no order, so the more exact one counts."""
+"""A program's injected channel. It and the output are not ordered, so the channel's values replace the output's."""
 
 from phaseline_cli.run.progress import Progress, Reading
 
 
 class Channel:
-    """What the channel shows of the present phase."""
+    """The values that the channel reports in the present phase."""
 
     def __init__(self) -> None:
         self._phase: str | None = None
@@ -12,7 +12,7 @@ class Channel:
         self._text = False
 
     def note(self, before: Reading, after: Reading) -> None:
-        """Note what a line of the channel has changed."""
+        """Record the changes by a line of the channel."""
         if after.phase != self._phase:
             self._phase, self._amount, self._text = after.phase, False, False
         if (before.fraction, before.run, before.done) != (after.fraction, after.run, after.done):
@@ -21,7 +21,7 @@ class Channel:
             self._text = True
 
     def restore(self, before: Reading, progress: Progress) -> None:
-        """Take back what a line of the output has changed, if the channel shows it too."""
+        """Undo a change by an output line if the channel reports that value."""
         if self._phase is None or not before.phase == progress.now.phase == self._phase:
             return
         if self._amount:

@@ -1,4 +1,4 @@
-"""What a command line says by itself: a name for people, the workflow, and what makes two runs alike."""
+"""Facts from the command line alone: a display name, the workflow and the series."""
 
 import os
 import re
@@ -15,12 +15,12 @@ _FILE: Final = re.compile(r"^\S*(?:[/\\]\S*|\.\w{1,5})$|^\.{1,2}$")
 _FILE_WITH_BLANKS: Final = re.compile(r"^(?:~|\.{0,2})/|/$|\.(?=\d*[^\W\d])\w{1,5}$")
 """The beginning or the end of a word with blanks that looks like a file's name: `My Film (2024).mkv`."""
 _CODE: Final = frozenset({"-c", "-e", "--command", "--eval"})
-"""Options behind which a program's text stands, which has blanks, too."""
+"""Options that take code or text, which may contain spaces."""
 _ODD: Final = re.compile(r"[^\w.-]+")
 _OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*")
 _NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _OUTPUTS: Final = frozenset({"-o", "-O", "--output", "--output-document", "--target"})
-"""Options behind which a file is named, often without a dot."""
+"""Options that take a file name, often without a dot."""
 _FILES: Final = ("if=", "of=")
 LONGEST: Final = 200
 
@@ -75,7 +75,7 @@ def _is_file(before: str, word: str) -> bool:
 
 
 def is_output(before: str, word: str) -> bool:
-    """Return whether a word names what is written, by the option before it or its own beginning."""
+    """Return whether a word names an output, judging by the option before it or by its prefix."""
     return before in _OUTPUTS or word.startswith("of=")
 
 
@@ -95,10 +95,10 @@ def number_of(before: str, word: str) -> tuple[str, str] | None:
 
 
 def series_of(argv: Sequence[str]) -> str:
-    """Return what makes runs alike: the program, its subcommand and options, without files and numbers.
+    """Return the series: the program, its subcommand and options, without files and numbers.
 
-    Options' values stay if they are words: `-preset slow` and `-preset fast` take unlike times. Numbers are facts
-    instead: a run with `--frames 400` has an estimate although none had 400 before.
+    Words as option values are kept: `-preset slow` and `-preset fast` have different durations. Numbers are facts: a
+    run with `--frames 400` has an estimate even if no earlier run had 400.
     """
     words = spoken_words([*public_words(argv)])
     kept = words[:1]

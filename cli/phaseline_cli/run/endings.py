@@ -15,7 +15,7 @@ _SIGNALS: Final = {
     "SIGILL": "illegal instruction",
     "SIGINT": "interrupted",
     "SIGKILL": "killed",
-    "SIGPIPE": "nobody reads its output",
+    "SIGPIPE": "its output is no longer read",
     "SIGQUIT": "quit",
     "SIGSEGV": "segmentation fault",
     "SIGTERM": "terminated",
@@ -53,7 +53,7 @@ def in_words(code: int, *, timed_out: bool = False) -> str:
 
 
 def failure(code: int, error: str | None, *, timed_out: bool = False) -> str:
-    """Return what went wrong: the telling line if there is one, behind the signal if there was one."""
+    """Return the reason: the signal, if any, then the most informative error line, if any."""
     words = in_words(code, timed_out=timed_out)
     if error is None:
         return words

@@ -1,4 +1,4 @@
-"""Find the line that says what went wrong. It is rarely the last one."""
+"""Find the error line in a program's output. It is rarely the last line."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -74,11 +74,11 @@ _TITLE: Final = re.compile(r"(?i)\W*(?:\w+ ){0,3}(?:errors?|exception|wrong|in u
 _PLACE: Final = re.compile(r"[\w./-]+:\d+:\d+: ")
 _NAME: Final = re.compile(r"[\w.+-]+")
 _LAST_COUNTS: Final = 1
-"""Of the first pattern the last match counts: a chained traceback ends with what reached the user."""
+"""The last match of the first pattern counts: a chained traceback ends with the uncaught exception."""
 
 
 class ErrorLines:
-    """Keep the candidates for the telling line while output passes by."""
+    """Collects candidates for the error line while output is read."""
 
     def __init__(self, argv: Sequence[str] = ()) -> None:
         """Begin without candidates.
@@ -92,10 +92,10 @@ class ErrorLines:
         self._generic: dict[int, str] = {}
         self._named: str | None = None
         self._heading = ""
-        """The candidate that is only the title of the next line: `Fatal error:`."""
+        """A candidate that only introduces the next line, such as `Fatal error:`."""
 
     def use(self, adapter: Adapter) -> None:
-        """Look for the errors of this adapter's program too, above others'."""
+        """Also look for the errors of this adapter's program, with priority."""
         self._adapters.insert(0, adapter)
 
     def line(self, text: str) -> None:

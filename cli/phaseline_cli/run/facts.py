@@ -50,7 +50,7 @@ def _sizes(words: Sequence[str], folder: str) -> dict[str, int]:
         if not name or name.startswith("-") or is_output(before, word):
             continue
         try:
-            found = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 - pathlib copes with no NUL either
+            found = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 - pathlib does not accept NUL either
         except (OSError, ValueError):
             continue
         if stat.S_ISREG(found.st_mode):

@@ -1,7 +1,7 @@
 """Progress bars of Python libraries, as the hook reports them from inside of the program.
 
-Of bars that are open at the same time, one is shown: the first that was begun, until it ends. A bar that begins in the
-loop of another is a round of it. It is none if the other one counts on meanwhile: then both are drawn side by side.
+Of several open bars, the first one is shown until it ends. A bar that begins in the loop of another is a round of it,
+unless the outer bar counts on meanwhile; then the two are side by side.
 """
 
 import re
@@ -18,12 +18,12 @@ MOST_REPEATS: Final = 20
 """Bars of one name that are phases of their own; later ones belong to the last of them."""
 MOST_PHASES: Final = 100
 TRAININGS: Final = frozenset({"keras", "lightning", "transformers"})
-"""Libraries whose callbacks are followed: they know more than any line that is printed."""
+"""Libraries whose callbacks are reported: these are more precise than printed lines."""
 _MARKUP: Final = re.compile(r"\[/?[a-z#@][^\[\]]*\]|\[/\]")
 """Colors and styles in texts of rich."""
 _UNITS: Final = {"it": "", "B": "bytes"}
 _PAUSES: Final = 5
-"""Pauses of a tenth of a second until a bar that has not counted is shown."""
+"""Number of 0.1 s pauses after which a bar without a count is shown."""
 _ROUGHLY: Final = 0.01
 
 
@@ -35,7 +35,7 @@ class _Bar:
     outer: "_Bar | None"
     """The bar in whose loop it begins."""
     declared: bool = False
-    """Whether others may have been begun with it that run after it, not in its loop."""
+    """Whether other bars created with it may run after it rather than in its loop."""
     training: bool = False
     """Whether it counts what a training does; its rounds are epochs."""
     aside: bool = False
@@ -43,7 +43,7 @@ class _Bar:
     first: int = 1
     """The number of its first round."""
     run: float | None = None
-    """The fraction of the run that is done, if the program counts it otherwise than by rounds."""
+    """The fraction of the run that is done, if the program does not measure it in rounds."""
     phase: str = ""
     """The phase that it is, once it is shown."""
     done: float = 0.0
@@ -53,7 +53,7 @@ class _Bar:
     inner: "_Bar | None" = None
     """The last round that has begun in its loop."""
     rounds: int = 0
-    """Rounds since it has counted last."""
+    """Rounds since its last count."""
     most_rounds: int = 1
     is_open: bool = True
 
@@ -62,7 +62,7 @@ class _Bar:
         return self.total is not None and self.done >= self.total
 
     def fraction(self) -> float | None:
-        """Return how much of it is done, with its rounds; they are expected to be as many as before."""
+        """Return the fraction done, rounds included; each count is expected to take the most rounds so far."""
         if not self.total:
             return None
         within = 0.0
@@ -109,10 +109,10 @@ class HookedBars:
         self._begun: dict[object, float] = {}
         self._left: set[object] = set()
         self.active = False
-        """Whether a process reports bars, which are drawn on the screen once more."""
+        """Whether a process reports bars; the same bars on the screen are then ignored."""
 
     def switch(self, since: float) -> None:
-        """Leave the bars of all processes that began before another program did, `since` seconds after the start."""
+        """Drop the bars of processes older than the next program, which began `since` seconds after the start."""
         for pid in [pid for pid, begun in self._begun.items() if begun < since]:
             self._left.add(pid)
             self._end(pid)
@@ -146,7 +146,7 @@ class HookedBars:
         self._show(settled=False)
 
     def settle(self) -> None:
-        """Take note of a pause; after a few, show a bar that has not counted yet: none begins in its loop."""
+        """Record a pause. After a few, show a bar without a count, because no bar begins in its loop."""
         self._pauses += 1
         if self._pauses >= _PAUSES:
             self._show(settled=True)
@@ -207,7 +207,7 @@ class HookedBars:
         self._draw(bar)
 
     def _begin_run(self, bar: _Bar) -> None:
-        """Take note of a bar that is shown from now on, and may count the whole run."""
+        """Record that a bar, which may measure the whole run, is shown from now on."""
         self._shown_before += 1
         if bar.training:
             self._trainings += 1
@@ -240,7 +240,7 @@ class HookedBars:
         return next((bar for bar in found if not bar.full), shown or next(iter(found), None))
 
     def _show_round(self, bar: _Bar, inner: _Bar) -> None:
-        """Show the present round of a bar: the phase is the round, as a person would number it."""
+        """Show the present round of a bar; the phase is the round, with its number."""
         progress, total = self._progress, bar.total or bar.done + 1
         number = min(int(bar.done) + 1, int(total), MOST_PHASES)
         progress.enter(f"{bar.phase.lower()} {number - 1 + bar.first}")

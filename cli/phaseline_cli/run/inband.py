@@ -1,4 +1,4 @@
-"""Progress lines that programs print on purpose, in the forms that render farms and CI services define.
+"""Explicit progress lines, in the formats of render farms and CI services.
 
 Open Job Description (`openjd_progress: 42`), Alfred and Tractor (`ALF_PROGRESS 42%`, `TR_PROGRESS 042%`), Afanasy
 (`PROGRESS: 42%`, `ACTIVITY: text`), Azure Pipelines (`##vso[task.setprogress value=42;]text`) and TeamCity
@@ -24,9 +24,9 @@ class Inband:
     """The in-band lines of one run."""
 
     used = False
-    """Whether the program has named its progress: then no bar counts."""
+    """Whether the program has reported progress explicitly; bars are then ignored."""
     error: str | None = None
-    """What the program says went wrong."""
+    """The error that the program reported."""
 
     def __init__(self, progress: Progress) -> None:
         """Watch for in-band lines.
@@ -46,7 +46,7 @@ class Inband:
             if value is not None and value <= 100:  # noqa: PLR2004
                 if not self.used:
                     self.used = True
-                    self._progress.forget_fractions()  # bars before it may have been anything
+                    self._progress.forget_fractions()  # earlier bars are unreliable
                 self._progress.of_phase(value / 100)
                 self._progress.of_run(value / 100)
             if percent.group(2):

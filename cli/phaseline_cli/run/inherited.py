@@ -12,19 +12,19 @@ LOCK: Final = "PHASELINE_QUEUE_LOCK"
 
 
 def keep_lock() -> None:
-    """Hold the lock of a queued job for the life of this process; the command gets neither it nor the variable."""
+    """Hold a queued job's lock while this process lives; the command inherits neither the lock nor the variable."""
     lock = os.environ.pop(LOCK, "")
     if lock.isdecimal():
-        with suppress(OSError):  # it is not open: the variable is not the queue's
+        with suppress(OSError):  # not open, so the variable was not set by the queue
             os.set_inheritable(int(lock), False)  # noqa: FBT003
 
 
 _COERCED: Final = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
-"""What Python sets LC_CTYPE to if the locale is C, as in a job of cron: see PEP 538."""
+"""The value to which Python sets LC_CTYPE in the C locale, for example under cron; see PEP 538."""
 
 
 def inherited_environment() -> dict[str, str]:
-    """Return the environment without the locale that this Python has added; the command would print otherwise."""
+    """Return the environment without the locale that this Python added, which would change the command's output."""
     env = dict(os.environ)
     if env.get("LC_CTYPE") in _COERCED:
         with suppress(OSError):  # only Linux shows what the process began with

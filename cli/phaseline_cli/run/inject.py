@@ -1,4 +1,4 @@
-"""What a command gets beside its own arguments, so that it can say more: variables and a descriptor.
+"""Variables, arguments and a descriptor that are added to a command, so that it can report more.
 
 This module is loaded before the command starts, so it loads little itself.
 """
@@ -23,7 +23,7 @@ _ALONE: Final = re.compile(r"(?:python|pypy)[\d.]* (?:-[a-zA-Z]+ )?-[a-zA-Z]*[EI
 """A Python that does not load what PYTHONPATH names, or no `sitecustomize`."""
 _ADAPTERS: Final = Path(__file__).parents[1] / "adapters"
 _FREE: Final = range(9, 2, -1)
-"""Descriptors that may be used. A POSIX shell can redirect to those of one digit only."""
+"""Descriptors that may be used. A POSIX shell can only redirect to single-digit descriptors."""
 
 
 class Side(NamedTuple):
@@ -34,7 +34,7 @@ class Side(NamedTuple):
     writing: int
     """The other one."""
     number: int
-    """The descriptor that the command has for it; a place for it is kept free in this process."""
+    """Its descriptor number in the command; the number is reserved in this process."""
 
 
 def open_side() -> Side | None:
@@ -67,7 +67,8 @@ def environment(env: Mapping[str, str], job_id: str, side: Side | None, argv: Se
     added = {JOB: job_id} | ({_FD: str(side.number)} if side is not None else {})
     found = {_URL: _DEFAULT_URL} | {name: value for name, value in env.items() if name not in (_FD, _HOOK)} | added
     alone = _ALONE.match("".join(f"{word} " for word in [Path(argv[0]).name, *argv[1:3]]))
-    if side is not None and not alone and found.get(_PYTHONPATH) != "":  # the hook could not restore ""
+    # The hook could not restore an empty value.
+    if side is not None and not alone and found.get(_PYTHONPATH) != "":
         before = [entry for entry in [found.get(_PYTHONPATH)] if entry]
         found[_PYTHONPATH] = os.pathsep.join([str(_HOOKS), *before])
         found[_HOOK] = f"{side.number}:{os.fstat(side.writing).st_ino}"
@@ -103,7 +104,7 @@ def injected(argv: Sequence[str], env: Mapping[str, str], side: Side) -> tuple[S
 
 
 def _is_set(inject: Mapping[str, Any]) -> bool:
-    """Return whether the user's settings show something that the injection would take away."""
+    """Return whether the injection would override something in the user's settings."""
     for pattern in inject.get("files", ()):
         for path in Path("/").glob(pattern):
             try:

@@ -52,7 +52,7 @@ class Family:
     def __init__(self, child: Child) -> None:
         """Begin with the command alone."""
         self._child = child
-        self._others: dict[int, int] = {}  # descriptors by process; a descriptor never stands for a later process
+        self._others: dict[int, int] = {}  # pidfds by process id; unlike an id, a pidfd never refers to a later process
 
     def send(self, number: int) -> None:
         """Send a signal to all of them."""
@@ -63,7 +63,7 @@ class Family:
                 signal.pidfd_send_signal(fd, number)
 
     def kill_others(self, patience_s: float) -> None:
-        """After the command, wait at most `patience_s` seconds for the others, then kill those that are left."""
+        """After the command's end, wait at most `patience_s` seconds for the other processes, then kill the rest."""
         until = time.monotonic() + patience_s
         for fd in self._others.values():
             ended, _, _ = select.select([fd], [], [], max(0.0, until - time.monotonic()))
@@ -83,7 +83,7 @@ class Family:
 
 
 def _below(root: int) -> list[int]:
-    """Return the processes that a process has started, and those that these have."""
+    """Return a process's descendants."""
     found, waiting = list[int](), [root]
     while waiting and len(found) < _MOST:
         pid = waiting.pop()

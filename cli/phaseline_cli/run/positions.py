@@ -1,4 +1,4 @@
-"""How far a program that says nothing has read its files: their positions in /proc against their sizes."""
+"""Progress of a silent program: the positions in its input files, from /proc, relative to their sizes."""
 
 import os
 import re
@@ -71,7 +71,7 @@ def _named(process: Process, folder: Path) -> Sequence[tuple[str, int]] | None:
         try:
             kept = path.stat()
         except OSError:
-            continue  # the value of an option, or a file that is done and gone
+            continue  # an option's value, or a finished file that was removed
         if not stat.S_ISREG(kept.st_mode):
             return None
         found.append((os.path.realpath(path), kept.st_size))

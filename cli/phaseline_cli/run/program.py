@@ -1,4 +1,4 @@
-"""The base of the adapters that are Python: what reads one program's lines."""
+"""The base class of the adapters written in Python; it reads one program's lines."""
 
 from collections.abc import Sequence
 
@@ -27,8 +27,8 @@ class Lines:
         self.begin(argv)
 
     def begin(self, argv: Sequence[str]) -> None:
-        """Take from the command what its output doesn't say."""
+        """Read facts from the command that its output does not contain."""
 
     def line(self, text: str) -> bool:
-        """Take in a line; return whether it meant something."""
+        """Read a line; return whether it was recognized."""
         raise NotImplementedError

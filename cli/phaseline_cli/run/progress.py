@@ -1,4 +1,4 @@
-"""What is known of a program's progress at one moment, as its output reveals it."""
+"""A program's progress at one moment, as read from its output."""
 
 from dataclasses import dataclass
 
@@ -34,12 +34,12 @@ class Progress:
         return self._now
 
     def reveal(self, name: str, value: float) -> None:
-        """Keep a fact about the work; nothing if it is known."""
+        """Record a fact about the work, unless it is known already."""
         if name not in self.facts:
             self.facts = {**self.facts, name: value}
 
     def enter(self, phase: str) -> None:
-        """Begin a phase; nothing if it is the present one."""
+        """Begin a phase, unless it is the current one."""
         now = self._now
         if phase == now.phase:
             return
@@ -74,7 +74,7 @@ class Progress:
         self._now = Reading(now.phase, now.fraction, run, now.done, now.total, now.unit, now.text)
 
     def count(self, done: float | None, total: float | None, unit: str) -> None:
-        """Set how much of how much is done."""
+        """Set the done and total counts."""
         now = self._now
         self._now = Reading(now.phase, now.fraction, now.run, done, total, unit, now.text)
 
@@ -84,7 +84,7 @@ class Progress:
         self._now = Reading(self._now.phase, e.fraction, e.run, e.done, e.total, e.unit, self._now.text)
 
     def say(self, text: str) -> None:
-        """Set the line of text beside the bar, at most 200 characters."""
+        """Set the text beside the bar, at most 200 characters."""
         now = self._now
         self._now = Reading(now.phase, now.fraction, now.run, now.done, now.total, now.unit, text[:200])
 

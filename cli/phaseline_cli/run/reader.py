@@ -20,13 +20,13 @@ from phaseline_cli.run.screen import Line, Screen, TerminalProgress
 from phaseline_cli.run.side import SideChannel
 
 QUIET: Final = 0.1
-"""Seconds without output after which a row that is still being written is read as it stands."""
+"""Seconds without output after which an incomplete row is read."""
 
 RECENT: Final = 50
-"""Lines that an adapter is given when a sign shows, some lines into its program's output, that it is the right one."""
+"""Number of earlier lines replayed to an adapter that is recognized by its output."""
 
 TIMED: Final = 300
-"""Lines that a program's adapter is given when the process tree shows, a second late, that the program runs."""
+"""Number of earlier lines replayed to an adapter when its program appears in the process tree, a second late."""
 
 Outcome = Literal["ok", "failed", "cancelled"]
 
@@ -73,7 +73,7 @@ class Reader:
 
     @cached_property
     def _signs(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
-        """All signs: those of a line's beginning, and others; many commands print nothing that needs them."""
+        """All signs: those at the start of a line, and others; compiled on demand, because many commands need none."""
         signs = [sign for a in self._adapters.values() for sign in a.signs]
         first = [sign for sign in signs if sign.startswith("^")]
         return _any(first), _any(sign for sign in signs if not sign.startswith("^"))
@@ -192,7 +192,8 @@ class Reader:
             if isinstance(found, Line) and found.ended:
                 self._errors.line(found.text)
             return
-        hooked = self.side.hooked.active and not self._inband.used  # then the bars on the screen are known already
+        # The hook then reports the bars on the screen already.
+        hooked = self.side.hooked.active and not self._inband.used
         if isinstance(found, TerminalProgress):
             if not hooked and not self._inband.used:
                 self._bars.terminal(found)
@@ -238,5 +239,5 @@ class Reader:
 
 
 def _any(patterns: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern for all of `patterns`, which nothing matches if there are none."""
+    """Return a pattern that matches any of `patterns`; if there are none, it never matches."""
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"(?!)")

@@ -174,7 +174,7 @@ class Screen:
             top = max(0, self._last - ROWS + 1)
             yield from self._move(top + n - 1, max(1, *numbers[1:2], 1) - 1)
         elif final in "JK":
-            if numbers[0] != 0 or self._column == 0:  # else it clears what is left of a longer text
+            if numbers[0] != 0 or self._column == 0:  # otherwise it clears the rest of a longer text
                 yield from self._leave(ended=False)
             self._erase(numbers[0])
             if final == "J":

@@ -1,4 +1,4 @@
-"""What a program says about its progress over a descriptor of its own, `PROGRESS_FD`: JSON objects, one a line.
+"""Progress that a program reports over a separate descriptor, `PROGRESS_FD`, as JSON objects, one per line.
 
 {"phase": "render", "progress": 42.5, "message": "frame 7", "done": 17, "total": 40, "unit": "frames"}
 
@@ -33,11 +33,11 @@ class SideChannel:
         self.hooked = HookedBars(progress)
         """The bars that the hook reports."""
         self.hook_counts = True
-        """Whether they count: an adapter knows better what its program's bars mean."""
+        """Whether to use these bars; false if an adapter reads the program's bars."""
         self.training_counts = True
-        """Whether trainings count: only an adapter for the command itself knows better."""
+        """Whether to use trainings; false only if an adapter matches the command itself."""
         self.used = False
-        """Whether a JSON object of the program's own has come: then nothing else counts."""
+        """Whether the program itself has sent a JSON object; all other sources are then ignored."""
 
     def lines(self, data: bytes) -> Iterator[str]:
         """Yield the lines that have ended."""

@@ -30,7 +30,7 @@ OUT, ERR = 1, 2
 PIPE: Final = 1 << 18
 """Bytes that a pipe holds."""
 _OF_PYTHON: Final = (signal.SIGPIPE, getattr(signal, "SIGXFSZ", signal.SIGPIPE))
-"""Signals that Python ignores, which exec would pass on."""
+"""Signals that Python ignores; `exec` would keep them ignored."""
 _OF_LEADER: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU)
 """Signals that the leader of a session ignores."""
 
@@ -63,7 +63,7 @@ class Stream:
 
 @dataclass(slots=True)
 class Child:
-    """A command that runs."""
+    """A running command."""
 
     pid: int
     """The process that we wait for: the command, or the leader of its session."""
@@ -152,7 +152,7 @@ def _spawn(
         pid = os.fork()
         if pid == 0:
             for fd in (failed, status, *(stream.source for stream in streams)):
-                os.close(fd)  # else they would outlive us
+                os.close(fd)  # otherwise they would outlive this process
             _lead(argv, env, replaced, failing, telling)
         os.close(theirs.pop())
         command = struct.unpack("i", os.read(status, 4))[0]
@@ -197,12 +197,12 @@ def _make_alike(slave: int, ours: int, *, interpret: bool) -> None:
 
 def copy_size(ours: int, theirs: int) -> None:
     """Copy a terminal's size; the kernel sends SIGWINCH to the programs on the other one."""
-    with suppress(OSError):  # one of them is gone, and with it who would look at it
+    with suppress(OSError):  # a terminal is closed, so its size no longer matters
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, fcntl.ioctl(ours, termios.TIOCGWINSZ, bytes(8)))
 
 
 def _exec(argv: Sequence[str], env: Mapping[str, str], replaced: Mapping[int, int], failing: int) -> NoReturn:
-    """Become the command, in the child."""
+    """Execute the command; called in the child."""
     try:
         for fd, source in replaced.items():
             os.dup2(source, fd)
@@ -227,7 +227,8 @@ def _lead(
         before = {number: signal.getsignal(number) == signal.SIG_IGN for number in (*_OF_LEADER, signal.SIGHUP)}
         for number in _OF_LEADER:
             signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # our end ends it, and the kernel hangs up on the command
+        # When `phaseline run` ends, SIGHUP ends this leader, and the kernel then sends SIGHUP to the command.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         command = os.fork()
         if command == 0:

@@ -1,4 +1,4 @@
-"""The end of a command's output as text: without escape sequences, and without what was drawn over."""
+"""The end of a command's output as text, without escape sequences and without overwritten text."""
 
 import codecs
 import re
@@ -21,7 +21,7 @@ _FULL_SCREEN: Final = re.compile(r"\x1b\[\?(?:1049|1047|47)([hl])")
 
 
 class Tail:
-    """The end of a command's output. A line that is drawn again and again is kept as it was drawn last."""
+    """The end of a command's output. Of a redrawn line, only the last version is kept."""
 
     def __init__(self) -> None:
         self._waiting: deque[bytes] = deque()

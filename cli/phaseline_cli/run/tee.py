@@ -1,4 +1,4 @@
-"""Pass a command's output on, first and unchanged; then offer it to the parser.
+"""Copy a command's output unchanged, then offer it to the parser.
 
 Each stream is copied by a thread of its own with blocking calls, as `cat` copies: a reader that stops reading one of
 our streams holds up that stream alone. The parser is offered a copy. If it is slow, it loses output; the user doesn't.
@@ -24,7 +24,7 @@ OFFERED: Final = 1 << 16
 FLOOD: Final = 1 << 17
 """Bytes that must wait in a pipe for most of them to be moved on unread."""
 DRAIN: Final = 0.5
-"""Seconds that a stream may be silent, after the command ended, until we stop waiting for who else holds it open."""
+"""Seconds of silence after the command's end until a stream that another process holds open is abandoned."""
 
 
 class Tee:
@@ -72,7 +72,7 @@ class Tee:
         return taken
 
     def command_ended(self) -> None:
-        """Copy what is left, then stop: at once where nobody else holds a stream open, else after half a second."""
+        """Copy the rest, then stop: at once, or after half a second if another process holds the stream open."""
         os.close(self._stopping)
         self.ended.set()
         for thread in self._threads:
@@ -109,7 +109,7 @@ class Tee:
                 elif ending and not ready:
                     return
         finally:
-            if stream.name != "pty":  # closing a pseudo-terminal ends its session, which may still be at work
+            if stream.name != "pty":  # closing a pseudo-terminal ends its session, in which processes may still run
                 os.close(stream.source)
             with self._lock:
                 self._open -= 1
@@ -122,7 +122,7 @@ class Tee:
             return True
         try:
             moved = os.splice(stream.source, target, waiting - OFFERED)
-        except OSError:  # of a file that is appended to; or nobody reads, as the next write shows
+        except OSError:  # the target is opened for appending, or has no reader; the next write shows which
             return False
         with self._lock:
             self.lost += moved
@@ -130,7 +130,7 @@ class Tee:
         return True
 
     def _drop_all(self, name: str) -> None:
-        """Drop what one stream offers: what follows does not continue it."""
+        """Drop all data of one stream; later data does not continue it."""
         kept = [piece for piece in self._offered if piece[1] != name]
         self._offered.clear()
         self._offered.extend(kept)
@@ -154,7 +154,7 @@ class Tee:
         self.more.set()
 
     def _drop(self, excess: int) -> None:
-        """Drop the oldest bytes of the stream with the most, lest a stream of data cost another's progress."""
+        """Drop the oldest bytes of the largest stream, so that bulk data on one does not hide progress on another."""
         name = max(self._waiting, key=lambda name: self._waiting[name])
         place = next(place for place, piece in enumerate(self._offered) if piece[1] == name)
         at, _, oldest = self._offered[place]
@@ -185,7 +185,7 @@ def _write(fd: int, data: bytes) -> OSError | None:
     while view:
         try:
             view = view[os.write(fd, view) :]
-        except BlockingIOError:  # somebody set our stream to non-blocking
+        except BlockingIOError:  # another process set the stream to non-blocking
             select.select([], [fd], [])
         except OSError as error:
             return error

@@ -42,7 +42,7 @@ class Terminal:
         self.give_back()
 
     def pass_through(self) -> None:
-        """Make the terminal raw: the command's own terminal interprets what is typed."""
+        """Switch the terminal to raw mode; the command's pseudo-terminal interprets the keys."""
         with suppress(termios.error):  # it was closed; SIGHUP comes
             tty.setraw(0, termios.TCSADRAIN)
         copy_size(0, self._master)

@@ -1,8 +1,8 @@
-"""Which program of a script runs now, as /proc shows it.
+"""The current program of a script, from /proc.
 
-A shell and the programs that only start others are looked through: the program is the first one below them that does
-work of its own. One that ends within a second is not a phase of anything. Of a pipeline, whose programs start together,
-the first one counts; a program in the background is left for one that starts later.
+Shells and wrappers are skipped: the current program is the first descendant that does work itself. A program that ends
+within a second is not a phase. Of a pipeline, whose programs start together, the first one counts. A background program
+is superseded by one that starts later.
 """
 
 import os
@@ -14,13 +14,13 @@ from typing import Final, NamedTuple
 from phaseline_cli.run.command import program_of
 
 LONG: Final = 1.0
-"""Seconds that a program must have run."""
+"""Minimum age of a program, in seconds."""
 _TOGETHER: Final = 0.2
 """Seconds within which the programs of a pipeline start."""
 _MOST: Final = 200
 """Processes that are looked at."""
 MOST_REPEATS: Final = 20
-"""Runs of one program that are phases of their own; later ones belong to the last of them."""
+"""Maximum number of separate phases for runs of one program; later runs belong to the last phase."""
 _SHELLS: Final = frozenset({"ash", "bash", "busybox", "dash", "fish", "ksh", "mksh", "sh", "zsh"})
 _STARTERS: Final = _SHELLS | {
     *("chrt", "doas", "env", "flock", "ionice", "nice", "nohup", "parallel", "setsid", "stdbuf", "sudo", "taskset"),

@@ -34,20 +34,20 @@ class Ended:
     """Its exit code, or the negative number of the signal that ended it."""
     timed_out: bool = False
     interrupted: bool = False
-    """Whether a person pressed Ctrl+C."""
+    """Whether the user pressed Ctrl+C."""
     cancelled: str | None = None
-    """The reason of a user who ordered to cancel it, or ""; None if nobody did."""
+    """The reason given with a user's order to cancel, or ""; None if there was no such order."""
     unwritten: str = ""
     """Why its output could not be written, in words."""
 
     def without_output(self, reason: str) -> "Ended":
-        """Return this end of a command that would have failed if it had written its output itself."""
+        """Return this end with the output lost: a command that ended well, or by SIGPIPE, then fails with 1."""
         code = 1 if self.code in (0, -signal.SIGPIPE, 128 + signal.SIGPIPE) else self.code
         return replace(self, code=code, unwritten=reason)
 
 
 def block() -> None:
-    """Block the watched signals, in this thread and those that it starts. The command gets none of this."""
+    """Block the watched signals in this thread and in those that it starts. The command is not affected."""
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
 
 
@@ -86,7 +86,7 @@ class _Wait:
         self._paused = False
         self._cancelled: str | None = None
 
-    def run(self) -> Ended:  # noqa: C901 - one branch a signal
+    def run(self) -> Ended:  # noqa: C901 - one branch per signal
         while True:
             info = self._next()
             if info is None:
@@ -132,7 +132,7 @@ class _Wait:
             self._wake()
 
     def _wake(self) -> None:
-        """Let a paused command go on; a stopped one would get no other signal."""
+        """Continue a paused command; a stopped process does not handle other signals."""
         if self._paused:
             self._paused = False
             if self._child.own_session:

@@ -1,1 +1,1 @@
-"""Watching what runs already: a process, a log, and the servers of other programs. Each source is one module."""
+"""Watching work that is already running: processes, logs and other programs' servers. One module per source."""

@@ -1,7 +1,7 @@
 """Watching a Stable Diffusion web UI (AUTOMATIC1111, Forge): each generation is a job, which counts its images.
 
-`GET /sdapi/v1/progress` describes the generation that runs. It tells neither how one ended, nor that one ended: the
-next answer is of another one, or of none.
+`GET /sdapi/v1/progress` describes the generation that runs. It does not report the end of a generation: the next answer
+describes another generation, or none.
 """
 
 import time
@@ -28,7 +28,7 @@ _NOT_FOUND: Final = 404
 
 
 async def watch_server(url: str, port: int, reporter: Reporter, *, until_idle: bool) -> Exit:
-    """Report the generations of the web UI at `url` until none runs, if `until_idle`, else for ever.
+    """Report the generations of the web UI at `url` until none runs if `until_idle`, else forever.
 
     Raises:
         Failure: The address is invalid, or the web UI has no API.
@@ -41,7 +41,7 @@ async def watch_server(url: str, port: int, reporter: Reporter, *, until_idle: b
                 try:
                     answer = await server.get(_PROGRESS)
                     waiting = await _waiting(server)
-                except Exception as error:  # noqa: BLE001 - as `reason_of` says
+                except Exception as error:  # noqa: BLE001 - `reason_of` raises the errors that it does not know
                     if isinstance(error, HttpRejected) and error.status == _NOT_FOUND:
                         raise Failure(
                             f"{server.where} has no {_PROGRESS.partition('?')[0]}; start it with --api"
@@ -102,10 +102,10 @@ class Generation:
         self._interrupted = False
 
     def take(self, state: Mapping[str, Any], text: str, waiting: int) -> None:
-        """Take in its state.
+        """Read its state.
 
         Args:
-            state: What the web UI says: the images and the steps of the present one.
+            state: The web UI's state: the number of images, and the steps of the current one.
             text: Its line for people.
             waiting: The number of generations behind it.
         """
@@ -132,7 +132,7 @@ class Generation:
         if self._interrupted:
             self.cancel("interrupted")
         elif left > max(4 * _PACE_S, ran / 4):
-            self.cancel(f"ended at {self._fraction:.0%}: an error, or it was stopped")
+            self.cancel(f"ended at {self._fraction:.0%}: it failed or was stopped")
         else:
             self._reporter.report(JobCompleted(job_id=self._job.job_id))
 

@@ -1,8 +1,8 @@
 """Watching a ComfyUI server: each prompt is a job, and its nodes are the phases.
 
-ComfyUI sends `status` to all clients, whenever its queue changes. It sends what happens within a prompt to the client
-that sent the prompt, by the id that this client chose; to all, if it chose none. Connecting by another client's id
-would take its messages away from it, so this is never done. How a prompt ended is asked of the history.
+ComfyUI sends `status` to all clients, whenever its queue changes. It sends a prompt's events to the client that sent
+the prompt, identified by the client's own id, or to all clients if it has none. A connection with another client's id
+would take over that client's messages, so this module never opens one. The history API gives the outcome of a prompt.
 """
 
 import os
@@ -21,7 +21,7 @@ from phaseline_cli.watch.session import NO_LONGER, Contact
 __all__ = ["watch_server"]
 
 _ASK_S: Final = 10.0
-"""Seconds after which the queue is asked for even though no message said that it changed."""
+"""Interval in seconds at which the queue is read without a message about a change."""
 
 
 async def watch_server(url: str, port: int, reporter: Reporter, *, until_idle: bool) -> Exit:
@@ -101,7 +101,7 @@ class _Watching:
         return prompt
 
     def give_up(self) -> None:
-        """End the jobs, whose prompts may go on."""
+        """End the jobs without an outcome; their prompts may continue."""
         for prompt in self._prompts.values():
             prompt.cancel(NO_LONGER)
 

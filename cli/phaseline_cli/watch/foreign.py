@@ -25,7 +25,7 @@ LOST: Final = (
     *(OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, h11.RemoteProtocolError),
     *(trio_websocket.ConnectionClosed, trio_websocket.HandshakeError, HttpRejected, msgspec.MsgspecError),
 )
-"""What a request or a WebSocket raises when the server is away, or another one answers."""
+"""The errors of a request or a WebSocket when the server is down, or another program answers."""
 
 
 class ForeignServer:
@@ -108,10 +108,10 @@ def _words(error: BaseException) -> str:
         case HttpRejected():
             return f"it answers HTTP {error.status}"
         case msgspec.MsgspecError():
-            return "its answer is not JSON"
+            return "its answer is not JSON; check the address"
         case OSError():
             return (error.strerror or str(error) or type(error).__name__).lower()
         case trio_websocket.HandshakeError():
-            return "it takes no WebSocket"
+            return "it rejected the WebSocket; check the address"
         case _:
             return "the connection was lost"

@@ -1,6 +1,6 @@
-"""Watching the queue of another program: its list is read from time to time, and each entry is a job.
+"""Watching the queue of another program: its list is read periodically, and each entry is a job.
 
-An entry that had ended before the first look is not reported, as its job may have been already.
+Entries that ended before the first look are not reported, because they may have been reported before.
 """
 
 import shlex
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
     Attributes:
         entry_id: Its id, unique in the program.
         words: Its command, or its name.
-        state: What it does, or how it ended.
+        state: Its current state, or its outcome.
         queue: The name of its queue.
         began: When it began, in seconds since 1970, if that is known.
         reason: Why it failed, or was cancelled.
@@ -80,7 +80,7 @@ async def listed_by(*command: str) -> bytes:
     except trio.TooSlowError:
         raise Unlisted("no answer in time") from None
     if done.returncode or len(done.stdout) > _LARGEST:
-        text = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
+        text = done.stderr.decode(errors="replace").strip() or f"it failed with exit code {done.returncode}"
         raise Unlisted(one_line(text, 200))
     return done.stdout
 
@@ -150,7 +150,7 @@ class _Watched:
         self._jobs = jobs
 
     def leave(self, reason: str) -> None:
-        """Report that it is not known how the jobs go on."""
+        """Report that the jobs' further progress is unknown."""
         for job in filter(None, self._jobs.values()):
             job.cancel(reason)
 
@@ -181,7 +181,7 @@ class _Job:
     def run(self, entry: Entry) -> None:
         """Report that it runs, and how far it is; call it again as a sign of life."""
         if not self._runs:
-            self.wait(self._place or 1)  # the server shall know the queue
+            self.wait(self._place or 1)  # so that the server knows the queue
             self._job.__enter__()
             self._runs = True
         self._job.progress(None, phase=_PHASE, done=entry.done, total=entry.total, unit=entry.unit)

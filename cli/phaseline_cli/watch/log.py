@@ -1,4 +1,4 @@
-"""Following a log file, as `tail -F` does: also where another file takes its name, and where it is emptied."""
+"""Following a log file by name, as `tail -F` does, including rotation and truncation."""
 
 import os
 import re
@@ -37,9 +37,9 @@ class Ending:
     """What ends the watching of a log, besides a signal."""
 
     done: re.Pattern[str] | None = None
-    """A line that says that the job is done."""
+    """Pattern of a line that marks the job as done."""
     failed: re.Pattern[str] | None = None
-    """A line that says that it failed."""
+    """Pattern of a line that marks it as failed."""
     idle_s: float | None = None
     """Seconds without a new line."""
     pid: int | None = None
@@ -47,7 +47,7 @@ class Ending:
 
 
 class LogFile:
-    """The bytes that come to the file of a name."""
+    """The bytes written to the file with a given name."""
 
     def __init__(self, path: Path, *, from_now: bool) -> None:
         """Prepare to read `path` from its beginning, or what is written to it from now on."""
@@ -94,13 +94,13 @@ class LogFile:
             yield from self.read()
 
     def _rewind_if_emptied(self, fd: int) -> None:
-        """Begin anew in a file that was emptied, and is written again."""
+        """Start again at the beginning of a file that was truncated."""
         found = os.fstat(fd)
         if stat.S_ISREG(found.st_mode) and os.lseek(fd, 0, os.SEEK_CUR) > found.st_size:
             os.lseek(fd, 0, os.SEEK_SET)
 
     def _is_replaced(self) -> bool:
-        """Return whether another file has the name; one that is gone may still be written to."""
+        """Return whether another file has the name; a removed file may still be written to."""
         try:
             found = self._path.stat()
         except OSError:

@@ -1,6 +1,6 @@
 """Watching OpenCue: the user's jobs, as its Python library `opencue` lists them (pycue 1.37).
 
-Cuebot answers by gRPC only. The library is OpenCue's own, so its interpreter is asked, not loaded here.
+Cuebot only supports gRPC. OpenCue's library runs in its own Python interpreter, as a subprocess.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def entries_of(body: bytes) -> list[Entry]:
         ordered = sorted(jobs, key=lambda job: (-job.get("priority", 0), job.get("start_time", 0)))
         return [_entry(job) for job in ordered]
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
-        raise Unlisted(f"its answer is not that of pycue: {error}") from None
+        raise Unlisted(f"its answer is not valid: {error}; supported: pycue 1.37") from None
 
 
 def _entry(job: Mapping[str, Any]) -> Entry:

@@ -19,7 +19,7 @@ from phaseline_cli.watcher import Wishes, usable_adapters
 __all__ = ["UNKNOWN_END", "exit_of", "watch_pid"]
 
 UNKNOWN_END = "ended; its exit code is not known"
-"""Neither done nor failed: a job that is called done would teach its duration, and one that failed would alarm."""
+"""Neither completed nor failed: estimates would learn from a completed job, and a failed one would raise an alert."""
 _EXITS: dict[Outcome, Exit] = {"ok": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.CANCELLED}
 
 
@@ -53,7 +53,7 @@ async def watch_pid(pid: int, wishes: Wishes, reporter: Reporter) -> Exit:
         command = CommandJob(reporter, job, phases)
         inside = Inside(pid if wishes.tree else 0, reader, time.monotonic() - age)
         is_script = known is None and wishes.tree and Tree(pid).is_script()
-        if len(phases) < 2 and not is_script:  # noqa: PLR2004 - of several, the present one is not known
+        if len(phases) < 2 and not is_script:  # noqa: PLR2004 - with several phases, the current one is unknown
             command.begin(phases[0] if phases else UNNAMED, age)
         code: int | None = None
         try:

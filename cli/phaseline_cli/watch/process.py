@@ -1,7 +1,7 @@
-"""A process that somebody else started: what it is, when it ends, and its exit code as far as the system reveals it.
+"""A process started by another program: its command, its end and, if the system provides it, its exit code.
 
-Only a parent may wait for a process. Others get the exit code from the process descriptor (Linux 6.15 and later), or
-from /proc while the parent has not asked for it.
+Only a parent may wait for a process. Other processes get the exit code from a pidfd (Linux 6.15 or later), or from
+/proc before the parent reaps it.
 """
 
 import errno
@@ -46,16 +46,19 @@ class RunningProcess:
         try:
             self._fd = os.pidfd_open(pid)
         except ProcessLookupError:
-            raise Failure(f"no process has the id {pid}") from None
+            raise Failure(f"no process has the id {pid}; ps -e lists the processes") from None
         except OSError as error:
             if error.errno == errno.EINVAL:
                 raise Failure(f"{pid} is the id of a thread, not of a process") from None
-            # A kernel before 5.3, or a sandbox that forbids the call: /proc is asked instead.
+            # With a kernel before 5.3, or in a sandbox that forbids the call, /proc is polled instead.
         self._started = self._field(_STARTED)
         seen = Tree(pid).root()
         if seen is None or not self._is_program():
             self.close()
-            raise Failure(f"process {pid} has ended" if seen is None else f"{pid} is a thread of the kernel")
+            words = (
+                f"process {pid} has ended" if seen is None else f"{pid} is a kernel thread; choose a program's process"
+            )
+            raise Failure(words)
         self.seen: Process = seen
         """Its command and its age."""
 
@@ -110,7 +113,7 @@ class RunningProcess:
         for ask in (self._status_by_parent, self._status_by_descriptor, self._status_by_zombie):
             if (status := ask()) is not None:
                 return status
-        return self._status_by_descriptor()  # its parent may have asked meanwhile
+        return self._status_by_descriptor()  # the parent may have reaped it meanwhile
 
     def _status_by_parent(self) -> int | None:
         """Return the wait status if we are the parent: a shell started the process and then became us."""
@@ -140,7 +143,7 @@ class RunningProcess:
         except OSError:
             return None
         if os.geteuid() not in (0, owner) or self._field(_STARTED) != self._started or self._field(0) != "Z":
-            return None  # others read 0 in any case
+            return None  # other processes always read 0
         status = self._field(_EXIT_CODE)
         return int(status) if status.isdecimal() else None
 

@@ -107,7 +107,7 @@ class Prompt:
         self._phase = phase
 
     def end(self, history: Mapping[str, Any] | None) -> None:
-        """Report the end, of which the history tells how; None if it has no entry."""
+        """Report the end, with the outcome in the history entry; None if there is no entry."""
         status = history.get("status") if history is not None else None
         status = status if isinstance(status, dict) else {}
         error = self._error
@@ -122,7 +122,7 @@ class Prompt:
                     pass
         if history is None and not error:
             waited = self._phase == _WAITING
-            self.cancel("it was removed from the queue" if waited else "ended; the history does not tell how")
+            self.cancel("it was removed from the queue" if waited else "ended; its outcome is not in ComfyUI's history")
         elif error == _INTERRUPTED:
             self.cancel(error)
         elif error or status.get("status_str") == "error":
@@ -167,7 +167,7 @@ def _facts(graph: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _output_of(graph: Mapping[str, Any]) -> str:
-    """Return the beginning of the names under which the prompt saves its pictures; "" if it names none."""
+    """Return the file name prefix of the prompt's pictures, or ""."""
     for node in graph.values():
         inputs = node.get("inputs") if isinstance(node, dict) else None
         prefix = inputs.get("filename_prefix") if isinstance(inputs, dict) else None

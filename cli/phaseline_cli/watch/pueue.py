@@ -31,7 +31,7 @@ def entries_of(body: bytes) -> list[Entry]:
         ordered = sorted(tasks, key=lambda task: (-(task.get("priority") or 0), task["id"]))
         return [_entry(task) for task in ordered]
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise Unlisted(f"its answer is not that of pueue 3 or 4: {error}") from None
+        raise Unlisted(f"its answer is not valid: {error}; supported: pueue 3 and 4") from None
 
 
 def _entry(task: Mapping[str, Any]) -> Entry:

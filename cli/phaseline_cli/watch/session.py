@@ -1,4 +1,4 @@
-"""What all sources share: the reporter, the end by a signal, and servers that are away."""
+"""Shared parts of all sources: the reporter, the end by a signal, and unavailable servers."""
 
 import signal
 from collections.abc import Awaitable, Callable
@@ -13,13 +13,13 @@ from phaseline_cli.client.failures import Exit, Failure, note
 __all__ = ["NO_LONGER", "Contact", "end_by", "watch"]
 
 NO_LONGER: Final = "it is no longer watched"
-"""Why a job is cancelled whose work may go on."""
+"""The reason for cancelling a job whose work may continue."""
 _BACKOFF_S: Final = (0.2, 10.0)
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Contact:
-    """Whether another program's server answers: one line when it is away, one when it is back."""
+    """Whether another program's server answers; logs one line when it fails, and one when it is back."""
 
     def __init__(self, where: str) -> None:
         """Begin without an answer from `where`."""

@@ -39,7 +39,7 @@ def entries_of(body: bytes) -> list[Entry]:
         ordered = sorted(jobs, key=lambda job: (-(_number(job.get("priority")) or 0), job["job_id"]))
         return [_entry(job) for job in ordered]
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
-        raise Unlisted(f"its answer is not that of Slurm 22 to 24: {error}") from None
+        raise Unlisted(f"its answer is not valid: {error}; supported: Slurm 22.05 to 24.11") from None
 
 
 def _entry(job: Mapping[str, Any]) -> Entry:

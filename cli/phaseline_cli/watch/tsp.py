@@ -30,7 +30,7 @@ async def watch_program(reporter: Reporter, *, until_idle: bool) -> Exit:
             if entry.state == "running" and entry.entry_id not in starts:
                 try:
                     shown = _RUNNING.search(await listed_by("tsp", "-i", entry.entry_id))
-                except Unlisted:  # it has ended meanwhile
+                except Unlisted:  # it ended after the list was read
                     shown = None
                 starts[entry.entry_id] = time.time() - float(shown[1] if shown is not None else 0.0)
             if entry.state == "queued":

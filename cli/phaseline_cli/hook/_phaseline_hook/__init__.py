@@ -1,7 +1,7 @@
 """Reports of what the progress bars of Python libraries count, from inside of a program, to `phaseline run`.
 
 It is loaded when the program imports such a library. It never raises, never blocks, and changes nothing that the
-library does. Its Python is that of 3.7, since the program's Python may be old.
+library does. It is written for Python 3.7, because the program may run an old Python.
 """
 
 
@@ -11,7 +11,7 @@ class Process:
     number = -1
     """The pipe's descriptor."""
     inode = -1
-    """By which the pipe is recognized."""
+    """The pipe's inode, to recognize the pipe."""
     pid = -1
 
 

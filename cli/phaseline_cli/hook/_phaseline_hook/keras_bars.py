@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from .training import Training, preceded
 
 _TRAININGS: "WeakKeyDictionary[Any, Training]" = WeakKeyDictionary()
-"""By the callbacks of a model, which it may store or copy, so they keep nothing of ours."""
+"""Our state by callbacks object. It is not stored on that object, which a model may save or copy."""
 _FITTING: "WeakKeyDictionary[Any, bool]" = WeakKeyDictionary()
 """The callbacks that are called by `fit`, which a validation shares."""
 
@@ -57,7 +57,7 @@ def _end(callbacks: Any, *_: Any, **__: Any) -> None:
 
 def _test(callbacks: Any, step: int, *_: Any, **__: Any) -> None:
     fitting = callbacks in _FITTING
-    total = None if fitting else callbacks.params.get("steps")  # those of `fit` are the steps of an epoch
+    total = None if fitting else callbacks.params.get("steps")  # the batches of `fit` are an epoch's steps
     _training(callbacks).aside("validate" if fitting else "evaluate", int(step) + 1, total)
 
 

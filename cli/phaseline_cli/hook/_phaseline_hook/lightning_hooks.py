@@ -7,20 +7,20 @@ from weakref import WeakKeyDictionary
 from .training import Training, preceded
 
 _TRAININGS: "WeakKeyDictionary[Any, Training]" = WeakKeyDictionary()
-"""By trainer, which is pickled for other processes, so it keeps nothing of ours."""
+"""Our state by trainer. It is not stored on the trainer, which is pickled for other processes."""
 _ASIDES = {
     "on_validation_batch_end": "validation",
     "on_test_batch_end": "test",
     "on_predict_batch_end": "predict",
 }
-"""The hooks of what is no training, named as the progress bar of Lightning names it."""
+"""The hooks of validation, test and prediction, with the names in Lightning's progress bar."""
 _ENDS = frozenset({"on_sanity_check_end", "on_validation_end", "on_test_end", "on_predict_end"})
 _EPOCHS = frozenset({"on_train_epoch_start", "on_train_batch_end", "on_train_epoch_end", "on_fit_end", "on_exception"})
 _FOLLOWED = _EPOCHS | _ENDS | frozenset(_ASIDES)
 
 
 def patch(module: ModuleType) -> None:
-    """Have the function report that calls the callbacks of a trainer."""
+    """Patch the function that calls a trainer's callbacks, so that it reports."""
     module._call_callback_hooks = preceded(module._call_callback_hooks, _report)  # type: ignore[attr-defined]
 
 

@@ -1,4 +1,4 @@
-"""Write what bars count to the pipe of `phaseline run`: JSON objects, one a line."""
+"""Write the counts of progress bars to the pipe of `phaseline run`, as JSON objects, one per line."""
 
 import functools
 import os
@@ -19,9 +19,9 @@ class Pipe:
     """The pipe to `phaseline run`."""
 
     after_end = False
-    """Whether a bar has just ended: the next report shows that the one around it has counted on."""
+    """Whether a bar has just ended. The next report of the enclosing bar is then sent at once."""
     silenced = 0
-    """How many calls are at work whose bars are not reported."""
+    """Number of active calls whose bars are not reported."""
 
     def __init__(self) -> None:
         self._second = 0.0
@@ -35,7 +35,7 @@ class Pipe:
         return self._bars
 
     def takes_new(self, now: float) -> bool:
-        """Return whether a bar that was not reported yet may be, at a monotonic time, and count it."""
+        """Return whether a new bar may be reported at a monotonic time; if so, count it."""
         if now >= self._second + 1.0:
             self._second, self._new = now, 0
         self._new += 1
@@ -45,8 +45,8 @@ class Pipe:
         """Write an object, unless the pipe is full or closed.
 
         Args:
-            library: the library that counts; empty: the process ends.
-            fields: what it counts.
+            library: The library of the bar; "" if the process exits.
+            fields: The fields of the bar.
         """
         import json
         import select
@@ -84,10 +84,10 @@ class Bar:
         """Begin a bar.
 
         Args:
-            library: the library that draws it.
-            name: the words before the bar.
-            after_s: seconds that it must have lived before it is reported.
-            traits: what else is reported of it each time.
+            library: The library that draws it.
+            name: The words before the bar.
+            after_s: Minimum age in seconds before it is reported.
+            traits: Further fields of each report.
         """
         self._library = library
         self._name = name
@@ -104,12 +104,12 @@ class Bar:
         """Report how far the bar is, unless it was reported a moment ago.
 
         Args:
-            done: how much is done.
-            total: of how much; None if that is not known.
-            unit: what is counted.
-            text: the words behind the bar.
-            at_once: whether it must be reported: a round has begun, or the bar ends.
-            run: the fraction of the run that is done, where the bars don't give it.
+            done: How much is done.
+            total: Of how much; None if that is not known.
+            unit: The unit of the counts.
+            text: The words after the bar.
+            at_once: Whether to report regardless of the interval, because a round has begun or the bar ends.
+            run: The fraction of the run that is done, if the bars don't give it.
         """
         try:
             if self._silenced:
@@ -152,7 +152,7 @@ class Bar:
 
 
 def followed(method: Any, report: Any) -> Any:
-    """Return a method that is followed by a report, which gets the same arguments by place."""
+    """Return a method that calls the original, then `report` with the same positional arguments."""
 
     @functools.wraps(method)
     def called(self: Any, *args: Any, **options: Any) -> Any:

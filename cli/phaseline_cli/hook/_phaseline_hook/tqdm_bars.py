@@ -10,7 +10,7 @@ from .pipe import PACE_S, Bar, followed
 HIDDEN_S = 1.0
 """Seconds that a disabled bar must last: libraries make thousands of short ones."""
 _SHORT_S = 0.02
-"""Seconds between two looks at the clock, about."""
+"""Approximate interval between two readings of the clock, in seconds."""
 _MOST_STEPS = 1024
 
 
@@ -39,7 +39,7 @@ class _Counted:
         try:
             for step in steps:
                 yield step
-                self.done += 1  # what the program has not finished is not counted
+                self.done += 1  # the last item is only counted once the program has finished it
                 if self.done >= following:
                     passed = monotonic() - looked
                     looked += passed

@@ -7,14 +7,14 @@ from .pipe import PIPE, Bar
 
 
 class Training:
-    """What one trainer does. Its methods are called in any order, since a program may use only some."""
+    """The state of one trainer. Methods may be called in any order, because programs use only some callbacks."""
 
     def __init__(self, library: str, first: int = 1) -> None:
         """Begin to report.
 
         Args:
-            library: the library that trains.
-            first: the number that it gives its first epoch.
+            library: The library that trains.
+            first: The number of its first epoch.
         """
         self._library = library
         self._first = first
@@ -27,8 +27,8 @@ class Training:
         """Report that an epoch begins.
 
         Args:
-            number: how many are done.
-            total: of how many; None if that is not known.
+            number: Number of epochs done.
+            total: Number of epochs; None if unknown.
         """
         self.end_aside()
         if self._epochs is None:
@@ -42,10 +42,10 @@ class Training:
         """Report the steps of the epoch.
 
         Args:
-            done: how many are done.
-            total: of how many; None if that is not known.
-            unit: what they are called.
-            run: the fraction of the training that is done, if it ends after a number of steps.
+            done: Number of steps done.
+            total: Number of steps; None if unknown.
+            unit: Name of the steps.
+            run: The fraction of the training that is done, if it ends after a number of steps.
         """
         if self._steps is not None:
             self._at = {"done": done, "total": total, "unit": unit, "run": run}
@@ -59,13 +59,13 @@ class Training:
             self._epochs.report(number, total, at_once=True)
 
     def aside(self, name: str, done: int, total: Any, within: bool = False) -> None:
-        """Report work that is no training.
+        """Report a validation, test or prediction.
 
         Args:
-            name: a validation, a test or a prediction.
-            done: how many batches are done.
-            total: of how many; None if that is not known.
-            within: whether the epoch goes on after it; then its phase does too.
+            name: Its name.
+            done: Number of batches done.
+            total: Number of batches; None if unknown.
+            within: Whether it is part of an epoch, whose phase then continues after it.
         """
         if within and self._steps is not None and self._at:
             of = "" if total is None else f"/{total}"
@@ -91,9 +91,9 @@ class Training:
 
 
 def preceded(call: Any, report: Any) -> Any:
-    """Return a function that calls `call`, and then `report` with the same arguments.
+    """Return a function that calls `call`, then `report` with the same arguments.
 
-    Bars that `call` makes are not reported: they show what `report` does.
+    Bars that `call` creates are not reported, because `report` covers them.
     """
 
     @functools.wraps(call)
@@ -113,7 +113,7 @@ def preceded(call: Any, report: Any) -> Any:
 
 
 def length(batches: Any) -> "int | None":
-    """Return how many there are; None if they don't know."""
+    """Return the number of batches; None if the loader has no length."""
     try:
         return len(batches)
     except Exception:  # a loader without a length, as of a stream

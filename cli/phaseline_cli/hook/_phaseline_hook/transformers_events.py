@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from .training import Training, length, preceded
 
 _TRAININGS: "WeakKeyDictionary[Any, _Trainer]" = WeakKeyDictionary()
-"""By the object that calls the callbacks of a trainer, which a program may copy, so it keeps nothing of ours."""
+"""Our state by callback handler. It is not stored on the handler, which a program may copy."""
 _NEARLY = 1e-6
 
 
