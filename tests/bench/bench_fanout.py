@@ -54,12 +54,12 @@ class Program:
             **options,
         )
 
-    def say(self, line: str) -> None:
+    def send(self, line: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
 
-    def hear(self) -> str:
+    def receive(self) -> str:
         assert self.process.stdout is not None
         line: str = self.process.stdout.readline().decode().strip()
         assert line, f"{self.process.args!r} ended"
@@ -86,11 +86,11 @@ class Load(Program):
     """The clients."""
 
     def ask(self, name: str, **arguments: Any) -> dict[str, Any]:
-        self.say(json.dumps([name, arguments]))
+        self.send(json.dumps([name, arguments]))
         return self.answer()
 
     def answer(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.hear())
+        found: dict[str, Any] = json.loads(self.receive())
         return found
 
 
@@ -118,15 +118,17 @@ def fan_out(
     until = "\x90\x03\x00\x01\x00" if mqtt else "subscription_confirmed" if ours else "\r\n\r\n"
     load.ask("connect", count=SUBSCRIBERS, port=port, path="/ws", say=SUBSCRIBE, until=until, mqtt=mqtt)
     load.ask("drain")
-    load.say(json.dumps(["count", {"each": messages * (SIZE + (6 if mqtt else 4))}]))
+    load.send(json.dumps(["count", {"each": messages * (SIZE + (6 if mqtt else 4))}]))
     load.answer()
     cpu, begun = server.cpu, time.monotonic()
     if mqtt:
         with running(LOAD, Load) as publisher:
-            publisher.say(json.dumps(["publish_mqtt", {"port": port, "count": messages, "size": SIZE, "burst": burst}]))
+            publisher.send(
+                json.dumps(["publish_mqtt", {"port": port, "count": messages, "size": SIZE, "burst": burst}])
+            )
             counted = load.answer()
     else:
-        server.say(f"publish {messages} {joined} {SIZE} {burst}")
+        server.send(f"publish {messages} {joined} {SIZE} {burst}")
         counted = load.answer()
     each = 1e6 * (server.cpu - cpu) / messages / SUBSCRIBERS
     rate = messages * SUBSCRIBERS / (counted["ended"] - begun)
@@ -165,7 +167,7 @@ def peer(name: str, directory: Path) -> Iterator[tuple[Program, int] | None]:
             time.sleep(0.5)
             yield server, port
         else:
-            yield server, int(server.hear())
+            yield server, int(server.receive())
 
 
 def free_port() -> int:
@@ -219,8 +221,8 @@ def delays(load: Load) -> None:
             for stopped, seen in p99.items():
                 if stopped:
                     load.ask("connect", count=stopped, say=SUBSCRIBE_TO_FILL, group="stopped", **subscribe)
-                    server.say("fill")
-                    server.hear()
+                    server.send("fill")
+                    server.receive()
                 else:
                     load.ask("connect", count=STOPPED, say=SUBSCRIBE, group="more", **subscribe)
                 load.ask("drain")
@@ -245,7 +247,7 @@ def delays(load: Load) -> None:
 @contextmanager
 def program(name: str) -> Iterator[tuple[Program, int]]:
     with running([*SERVERS, name]) as server:
-        yield server, int(server.hear())
+        yield server, int(server.receive())
 
 
 def idle(load: Load) -> None:

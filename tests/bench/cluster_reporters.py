@@ -68,8 +68,8 @@ async def report_by_websocket(urls: Sequence[str], acks: Acks, pause_s: float, c
 
 async def _converse(listener: Listener, producer: Producer, acks: Acks, pause_s: float, chance: random.Random) -> None:
     with trio.fail_after(_ANSWER_S):
-        await listener.say("register", client_type="torture", acks=True, producer=producer.name)
-        await listener.hear("registration_confirmed")
+        await listener.send("register", client_type="torture", acks=True, producer=producer.name)
+        await listener.receive("registration_confirmed")
     while True:
         numbers = range(producer.acked + 1, producer.acked + chance.randint(2, _MOST))
         for number in numbers:
@@ -77,7 +77,7 @@ async def _converse(listener: Listener, producer: Producer, acks: Acks, pause_s:
             await listener.socket.send_message(json.dumps(producer.report(number)))
         while producer.acked < numbers[-1]:
             with trio.fail_after(_ANSWER_S):
-                message = await listener.hear()
+                message = await listener.receive()
             if message["type"] == "error" and message["code"] in _AWAY:
                 return
             if message["type"] != "ack" or message["producer_seq"] != producer.acked + 1:

@@ -195,11 +195,11 @@ class Torture:
             while end is None or time.monotonic() < end:
                 for name, producer in self._producers.items():
                     upto = min(producer.acked + self._chance.randint(1, 60), begun[name][0] + MOST_A_ROUND)
-                    reporters[name].say([producer.report(number) for number in range(going[name] + 1, upto + 1)])
+                    reporters[name].send([producer.report(number) for number in range(going[name] + 1, upto + 1)])
                     going[name] = max(going[name], upto)
                     producer.sent = max(producer.sent, going[name])
                 for key, _ in selector.select(None if end is None else max(0.0, end - time.monotonic())):
-                    self._take(key.data, reporters[key.data.name].hear(), begun[key.data.name][1])
+                    self._take(key.data, reporters[key.data.name].receive(), begun[key.data.name][1])
                     if end is None and key.data.acked > begun[key.data.name][0]:
                         end = time.monotonic() + self._chance.uniform(0.02, self._load_s)
             os.kill(server.pid, signal.SIGKILL)

@@ -27,7 +27,7 @@ class Listener:
         self.welcome: Said = {}
         self.last: str | bytes = ""
 
-    async def say(self, kind: str, **fields: object) -> None:
+    async def send(self, kind: str, **fields: object) -> None:
         await self.socket.send_message(json.dumps({"type": kind, **fields}))
 
     async def frame(self) -> Any:
@@ -37,23 +37,23 @@ class Listener:
         assert isinstance(text, str)
         return json.loads(text)
 
-    async def hear(self, kind: str | None = None) -> Said:
+    async def receive(self, kind: str | None = None) -> Said:
         """Return the next message, which must be of this kind."""
         message: Said = await self.frame()
         assert kind in {None, message["type"]}, message
         return message
 
-    async def hear_until(self, kind: str) -> list[Said]:
+    async def receive_until(self, kind: str) -> list[Said]:
         """Return all messages up to and with the first of this kind."""
-        received = [await self.hear()]
+        received = [await self.receive()]
         while received[-1]["type"] != kind:
-            received.append(await self.hear())
+            received.append(await self.receive())
         return received
 
     async def subscribe(self, *channels: str, **options: object) -> Said:
         """Subscribe, and return the confirmation."""
-        await self.say("subscribe", channels=channels, **options)
-        return await self.hear("subscription_confirmed")
+        await self.send("subscribe", channels=channels, **options)
+        return await self.receive("subscription_confirmed")
 
     async def _pass_over(self) -> None:
         while True:
@@ -74,7 +74,7 @@ async def listening(where: httpx.AsyncClient | str, *channels: str, **options: o
     address = f"{url.replace('http', 'ws', 1)}/ws"
     async with open_websocket_url(address, max_message_size=2**26, disconnect_timeout=30) as socket:
         listener = Listener(socket)
-        listener.welcome = await listener.hear("connection_established")
+        listener.welcome = await listener.receive("connection_established")
         if channels:
             await listener.subscribe(*channels, **options)
         try:
@@ -97,7 +97,7 @@ async def connected(url: str) -> AsyncIterator[Listener]:
     ):
         with trio.fail_after(20):  # trio-websocket waits without end if the server ends before it answers
             listener = Listener(await wrap_client_stream(nursery, stream, host, "/ws", **room))
-        listener.welcome = await listener.hear("connection_established")
+        listener.welcome = await listener.receive("connection_established")
         try:
             yield listener
         finally:

@@ -36,10 +36,10 @@ class RawReporter:
             self._receive_some()
         head, _, self._pending = self._pending.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101"), head
-        self.say([{"type": "register", "client_type": "torture", "acks": True}])
+        self.send([{"type": "register", "client_type": "torture", "acks": True}])
         received: list[dict[str, Any]] = []
         while len(received) < 2:
-            received += self.hear()
+            received += self.receive()
         assert [entry["type"] for entry in received] == ["connection_established", "registration_confirmed"], received
 
     def _receive(self) -> bool:
@@ -52,12 +52,12 @@ class RawReporter:
         if not self._receive():
             raise ConnectionResetError("the server hung up")
 
-    def say(self, messages: list[dict[str, Any]]) -> None:
+    def send(self, messages: list[dict[str, Any]]) -> None:
         """Send messages, one to a frame, all at once."""
         if messages:
             self.socket.sendall(b"".join(frame(json.dumps(message).encode()) for message in messages))
 
-    def hear(self) -> list[dict[str, Any]]:
+    def receive(self) -> list[dict[str, Any]]:
         """Wait for data, and return the received messages; raise ConnectionError if there is none."""
         self._receive_some()
         return self._frames()

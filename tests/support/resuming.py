@@ -58,7 +58,7 @@ async def by_websocket(url: str, epoch: str, seq: int, channels: str = CHANNELS)
 
         async def messages() -> AsyncGenerator[Said, None]:
             while True:
-                yield await listener.hear()
+                yield await listener.receive()
 
         async with aclosing(messages()) as stream:
             confirmed = await listener.subscribe(*channels.split(","), since={"epoch": epoch, "seq": seq})
@@ -66,7 +66,7 @@ async def by_websocket(url: str, epoch: str, seq: int, channels: str = CHANNELS)
                 assert confirmed["position"] == {"epoch": epoch, "seq": seq}
                 yield Resumed(True, stream)
                 return
-            state = await listener.hear("snapshot")
+            state = await listener.receive("snapshot")
             assert state["recovered"] is False
             yield lost(state["jobs"], state["seq"], stream)
 

@@ -33,7 +33,7 @@ class Victim:
     def connect(self) -> socket.socket:
         return socket.create_connection(self.address, timeout=60)
 
-    def say(self, data: bytes, *, abruptly: bool = False) -> bytes:
+    def send(self, data: bytes, *, abruptly: bool = False) -> bytes:
         """Send `data` and the end, and return what comes back until the server's; or leave by a reset."""
         received = bytearray()
         with self.connect() as client, suppress(ConnectionError):
@@ -113,17 +113,17 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
 @pytest.mark.slow
 def test_hostile_bytes_affect_no_other_client_and_leak_no_memory(victim: Victim) -> None:
     for data in POLITE:
-        victim.say(data)
+        victim.send(data)
     for data in HOSTILE.values():  # once before, so that all modules are loaded and all buffers have grown
-        victim.say(data)
+        victim.send(data)
     grown = GROWTH + 1
     for _ in range(3):  # a leak grows in each round; a random need for more memory, in one
         before = victim.memory()
         for name, data in HOSTILE.items():
-            answer = victim.say(data)
+            answer = victim.send(data)
             assert b"HTTP/1.1 500" not in answer, name
             assert b"/smuggled" not in answer, name  # a request within another's body
-            victim.say(data, abruptly=True)
+            victim.send(data, abruptly=True)
             victim.assert_well()
         grown = victim.memory() - before
         print(f"{len(HOSTILE)} pieces, {grown / 1024:.0f} KiB")
@@ -149,7 +149,7 @@ spoiled = st.builds(
 )
 @given(data=spoiled | st.binary(max_size=300) | st.binary(max_size=300).map(lambda noise: OPEN + noise))
 def test_random_bytes_affect_no_other_client(victim: Victim, data: bytes) -> None:
-    assert b"HTTP/1.1 500" not in victim.say(data)
+    assert b"HTTP/1.1 500" not in victim.send(data)
     victim.assert_well()
 
 

@@ -204,8 +204,8 @@ async def converse(data_dir: Path) -> None:
     """Report, subscribe, resume, and batch, over `/ws`."""
     async with serving(data_dir) as client, listening(client, "jobs") as watcher, listening(client) as worker:
         tracker = helpers._running[-1][1]
-        await worker.say("register", client_type="worker", acks=True)
-        await worker.hear("registration_confirmed")
+        await worker.send("register", client_type="worker", acks=True)
+        await worker.receive("registration_confirmed")
         start = {"epoch": watcher.welcome["epoch"], "seq": 0}
         report = {"job_id": "a", "producer": "me"}
         reports: list[dict[str, object]] = [{"type": "job_started", "producer_seq": 1, **report}]
@@ -213,16 +213,16 @@ async def converse(data_dir: Path) -> None:
             {"type": "job_progress", "stage": "importing", "progress": n, "producer_seq": n, **report} for n in (2, 3)
         ]
         await worker.socket.send_message(json.dumps(reports))
-        acks = [await worker.hear() for _ in reports]
+        acks = [await worker.receive() for _ in reports]
         assert [ack["seq"] for ack in acks] == [1, 2, 3]
-        assert [(await watcher.hear())["seq"] for _ in reports] == [1, 2, 3]
+        assert [(await watcher.receive())["seq"] for _ in reports] == [1, 2, 3]
         async with listening(client) as other:
-            await other.say("subscribe", channels=["jobs"], batch=True, since=start)
+            await other.send("subscribe", channels=["jobs"], batch=True, since=start)
             received: list[int] = []
             await tracker.report(JobProgress(job_id="a", phase="importing", progress=50))
             while not received or received[-1] < 4:
                 received += [entry["seq"] for entry in await other.frame() if "seq" in entry]
             assert received == [1, 2, 3, 4]
         await tracker.report(JobStarted(job_id="b"))
-        assert (await watcher.hear("job_progress"))["seq"] == 4
-        assert (await watcher.hear("job_started"))["job_id"] == "b"
+        assert (await watcher.receive("job_progress"))["seq"] == 4
+        assert (await watcher.receive("job_started"))["job_id"] == "b"

@@ -19,7 +19,7 @@ DEEP: Any = {"a": {"a": {"a": {"a": 1}}}}
 async def test_a_too_large_message_closes_with_1009_and_is_counted(tmp_path: Path) -> None:
     async with serving(tmp_path, max_message=2000) as client:
         async with listening(client) as listener:
-            await listener.say("register", client_name="x" * 2000)
+            await listener.send("register", client_name="x" * 2000)
             assert (await listener.wait_closed())[0] == 1009
         async with listening(client):
             pass

@@ -114,7 +114,7 @@ async def test_frames_that_arrive_together_are_answered_in_their_order(tmp_path:
             frames = [frame(json.dumps(message).encode()) for message in given]
             reporter.socket.sendall(b"".join([*frames[:4], odd, *frames[4:]]))
             while len(answers) < 10:
-                answers += reporter.hear()
+                answers += reporter.receive()
             reporter.close()
             return answers
 

@@ -47,33 +47,33 @@ async def test_subscriptions_are_confirmed_with_channels_and_position(tmp_path: 
         confirmed = await listener.subscribe("jobs", "photos")
         assert confirmed == {"type": "subscription_confirmed", "channels": ["jobs", "photos"], "position": position}
         assert (await listener.subscribe("job:a", "jobs"))["channels"] == ["job:a", "jobs", "photos"]
-        await listener.say("unsubscribe", channels=["jobs", "nothing"])
-        assert await listener.hear() == {"type": "unsubscription_confirmed", "channels": ["job:a", "photos"]}
+        await listener.send("unsubscribe", channels=["jobs", "nothing"])
+        assert await listener.receive() == {"type": "unsubscription_confirmed", "channels": ["job:a", "photos"]}
         assert (await ask(client, "/health"))["subscribers"] == 1
 
 
 async def test_a_subscription_without_channels_gets_the_usual_channels(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as listener:
-        await listener.say("subscribe")
-        assert (await listener.hear())["channels"] == ["jobs", "photos", "system"]
+        await listener.send("subscribe")
+        assert (await listener.receive())["channels"] == ["jobs", "photos", "system"]
 
 
 async def test_register_ping_and_auth_are_answered(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as listener:
-        await listener.say("register", client_type="tui", client_name="me", anything="else")
+        await listener.send("register", client_type="tui", client_name="me", anything="else")
         me = listener.welcome["client_id"]
-        assert await listener.hear() == {"type": "registration_confirmed", "client_id": me, "client_type": "tui"}
-        await listener.say("ping")
-        assert list(await listener.hear("pong")) == ["type", "server_time"]
-        await listener.say("auth", token="x")
-        await listener.hear("auth_confirmed")
+        assert await listener.receive() == {"type": "registration_confirmed", "client_id": me, "client_type": "tui"}
+        await listener.send("ping")
+        assert list(await listener.receive("pong")) == ["type", "server_time"]
+        await listener.send("auth", token="x")
+        await listener.receive("auth_confirmed")
 
 
 async def test_no_message_arrives_without_a_subscription(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as listener:
         await tracker().report(JobStarted(job_id="a"))
-        await listener.say("ping")
-        await listener.hear("pong")
+        await listener.send("ping")
+        await listener.receive("pong")
 
 
 # ------------------------------------------------------------------ channels
@@ -103,8 +103,8 @@ async def test_each_channel_carries_its_own_messages_once(tmp_path: Path) -> Non
                 for job_id in "ab":
                     await tracker().report(PhotoInfo(job_id=job_id, data={}))
                 await tracker().report(JobCompleted(job_id="b"))
-                await listener.say("ping")
-                received = (await listener.hear_until("pong"))[:-1]
+                await listener.send("ping")
+                received = (await listener.receive_until("pong"))[:-1]
                 assert [f"{message['type']} {message['job_id']}" for message in received] == expected
             await tracker().report(JobCompleted(job_id="a"))
 
@@ -112,9 +112,9 @@ async def test_each_channel_carries_its_own_messages_once(tmp_path: Path) -> Non
 async def test_the_number_of_channels_is_limited(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client, "jobs") as listener:
         for number in range(2):
-            await listener.say("subscribe", channels=[f"job:{number}/{each}" for each in range(600)])
-        await listener.hear("subscription_confirmed")
-        error = await listener.hear("error")
+            await listener.send("subscribe", channels=[f"job:{number}/{each}" for each in range(600)])
+        await listener.receive("subscription_confirmed")
+        error = await listener.receive("error")
         assert error["code"] == "INVALID_FIELD"
         assert error["error"] == "channels is '1201 in total'; allowed: 1000 subscribed at a time"
 
@@ -137,15 +137,15 @@ async def test_the_stream_continues_at_the_position_of_the_snapshot(tmp_path: Pa
         nursery.start_soon(work)
         for _ in range(5):
             async with listening(client) as listener:
-                await listener.say("subscribe", channels=["jobs"], snapshot=True)
-                confirmed = await listener.hear("subscription_confirmed")
-                snapshot = await listener.hear("snapshot")
+                await listener.send("subscribe", channels=["jobs"], snapshot=True)
+                confirmed = await listener.receive("subscription_confirmed")
+                snapshot = await listener.receive("snapshot")
                 assert list(snapshot) == ["type", "epoch", "seq", "server_time", "today", "jobs"]
                 assert confirmed["position"] == {"epoch": snapshot["epoch"], "seq": snapshot["seq"]}
                 [job] = snapshot["jobs"]
                 assert job["seq"] == snapshot["seq"]
                 assert job["progress"] == pytest.approx(0.001 * (snapshot["seq"] - 1), abs=0.01)
-                following = [(await listener.hear("job_progress"))["seq"] for _ in range(50)]
+                following = [(await listener.receive("job_progress"))["seq"] for _ in range(50)]
                 assert following == list(range(snapshot["seq"] + 1, snapshot["seq"] + 51))
         nursery.cancel_scope.cancel()
 
@@ -153,12 +153,12 @@ async def test_the_stream_continues_at_the_position_of_the_snapshot(tmp_path: Pa
 async def test_the_snapshot_holds_every_job_and_is_empty_when_there_is_none(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         async with listening(client, "jobs", snapshot=True) as listener:
-            assert (await listener.hear("snapshot"))["jobs"] == []
+            assert (await listener.receive("snapshot"))["jobs"] == []
         for job_id in "abc":
             await tracker().report(JobStarted(job_id=job_id))
         await tracker().report(JobCompleted(job_id="b"))
         async with listening(client, "jobs", snapshot=True) as listener:
-            reported = {job["job_id"]: job for job in (await listener.hear("snapshot"))["jobs"]}
+            reported = {job["job_id"]: job for job in (await listener.receive("snapshot"))["jobs"]}
         assert {name: job["state"] for name, job in reported.items()} == {
             "a": "active",
             "b": "completed",
@@ -173,7 +173,7 @@ async def test_a_client_that_reconnects_receives_all_missed_messages(tmp_path: P
         await tracker().report(JobStarted(job_id="a"))
         async with listening(client, "jobs") as listener:
             await progress(1, 2)
-            last = [await listener.hear() for _ in range(2)][-1]
+            last = [await listener.receive() for _ in range(2)][-1]
         await progress(3, 4)
         await tracker().report(PhotoInfo(job_id="a", data={}))
         await progress(5)
@@ -183,14 +183,14 @@ async def test_a_client_that_reconnects_receives_all_missed_messages(tmp_path: P
             confirmed = await listener.subscribe("jobs", since=since, snapshot=True)
             assert (confirmed["recovered"], confirmed["position"]) == (True, since)
             await progress(6)
-            received = [await listener.hear("job_progress") for _ in range(4)]
+            received = [await listener.receive("job_progress") for _ in range(4)]
             assert [message["progress"] for message in received] == [3, 4, 5, 6]
             assert [message["seq"] for message in received] == [4, 5, 7, 8]
         async with listening(client) as listener:
             top = {"epoch": last["epoch"], "seq": 8}
             assert (await listener.subscribe("jobs", since=top))["recovered"] is True
             await progress(7)
-            assert (await listener.hear())["seq"] == 9
+            assert (await listener.receive())["seq"] == 9
 
 
 async def test_a_gap_is_reported_and_filled_by_a_snapshot(tmp_path: Path) -> None:
@@ -203,11 +203,11 @@ async def test_a_gap_is_reported_and_filled_by_a_snapshot(tmp_path: Path) -> Non
                 confirmed = await listener.subscribe("jobs", since=since)
                 assert confirmed["recovered"] is False
                 assert confirmed["position"]["epoch"] == epoch
-                snapshot = await listener.hear("snapshot")
+                snapshot = await listener.receive("snapshot")
                 assert (snapshot["recovered"], snapshot["seq"]) == (False, confirmed["position"]["seq"])
                 assert len(snapshot["jobs"]) == 1
                 await progress(9)
-                assert (await listener.hear())["seq"] == snapshot["seq"] + 1
+                assert (await listener.receive())["seq"] == snapshot["seq"] + 1
 
 
 # ------------------------------------------------------------------ pace and form
@@ -224,7 +224,7 @@ async def test_coalescing_only_drops_superseded_progress(tmp_path: Path) -> None
         await (await tracker().take_all(events)).wait()  # together, and so within one coalescing interval
         received: list[Said] = []
         while [message["type"] for message in received].count("job_completed") < 2:
-            received.append(await listener.hear())
+            received.append(await listener.receive())
         kinds = [message["type"] for message in received]
         assert (kinds.count("job_started"), kinds.count("stage_completed")) == (2, 10)
         assert kinds.count("job_progress") < 100
@@ -237,12 +237,12 @@ async def test_coalescing_only_drops_superseded_progress(tmp_path: Path) -> None
 async def test_a_batch_is_an_array_of_messages_in_order(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as listener:
         await tracker().report(JobStarted(job_id="a"))
-        await listener.say("subscribe", channels=["jobs"], batch=True, snapshot=True)
+        await listener.send("subscribe", channels=["jobs"], batch=True, snapshot=True)
         received: list[Said] = []
         while len(received) < 2:
             received += await listener.frame()
         await progress(*range(100))
-        await listener.say("ping")
+        await listener.send("ping")
         while received[-1]["type"] != "pong":
             frame = await listener.frame()
             assert isinstance(frame, list)

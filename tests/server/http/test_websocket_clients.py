@@ -29,14 +29,14 @@ def tracker() -> Tracker:
 
 async def test_reports_are_accepted_and_sent_to_all_subscribers(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client, "jobs", "photos") as watcher, listening(client) as worker:
-        await worker.say("job_started", job_id="job_12345", photo_id=456, photo_info={"file_name": "IMG_001.CR3"})
-        await worker.say("job_progress", job_id="job_12345", stage="exif_analysis", progress=25, message="reading")
-        await worker.say("stage_completed", job_id="job_12345", stage="exif_analysis", result={"iso": 800})
-        await worker.say("photo_info", job_id="job_12345", photo_data={"context": "portrait"})
-        await worker.say("error_occurred", job_id="job_12345", error_type="oops", error_message="again", stage=None)
-        await worker.say("processing_metrics", job_id="job_12345", metrics={"cpu": 0.5})
-        await worker.say("job_completed", job_id="job_12345", result={"ok": True})
-        received = await watcher.hear_until("job_completed")
+        await worker.send("job_started", job_id="job_12345", photo_id=456, photo_info={"file_name": "IMG_001.CR3"})
+        await worker.send("job_progress", job_id="job_12345", stage="exif_analysis", progress=25, message="reading")
+        await worker.send("stage_completed", job_id="job_12345", stage="exif_analysis", result={"iso": 800})
+        await worker.send("photo_info", job_id="job_12345", photo_data={"context": "portrait"})
+        await worker.send("error_occurred", job_id="job_12345", error_type="oops", error_message="again", stage=None)
+        await worker.send("processing_metrics", job_id="job_12345", metrics={"cpu": 0.5})
+        await worker.send("job_completed", job_id="job_12345", result={"ok": True})
+        received = await watcher.receive_until("job_completed")
         assert [each["type"] for each in received] == [
             "job_started",
             "job_progress",
@@ -49,25 +49,25 @@ async def test_reports_are_accepted_and_sent_to_all_subscribers(tmp_path: Path) 
         status = (await ask(client, "/progress/job/job_12345"))["job_status"]
         assert (status["state"], status["photo_id"], status["result"]) == ("completed", 456, {"ok": True})
         # The worker has not subscribed, and not requested acks.
-        await worker.say("ping")
-        await worker.hear("pong")
+        await worker.send("ping")
+        await worker.receive("pong")
 
 
 async def test_acks_match_reports_to_messages(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as worker:
-        await worker.say("register", client_type="worker", acks=True)
-        await worker.hear("registration_confirmed")
+        await worker.send("register", client_type="worker", acks=True)
+        await worker.receive("registration_confirmed")
         report = {"job_id": "a", "producer": "me", "producer_seq": 7}
         for _ in range(2):
-            await worker.say("job_started", **report)
-            assert await worker.hear() == {"type": "ack", "producer_seq": 7, "seq": 1}
-        await worker.say("job_progress", job_id="a", stage="importing")
-        assert await worker.hear() == {"type": "ack", "producer_seq": None, "seq": 2}
+            await worker.send("job_started", **report)
+            assert await worker.receive() == {"type": "ack", "producer_seq": 7, "seq": 1}
+        await worker.send("job_progress", job_id="a", stage="importing")
+        assert await worker.receive() == {"type": "ack", "producer_seq": None, "seq": 2}
 
 
 async def test_rejected_reports_are_answered_and_change_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path, max_jobs=1) as client, listening(client) as worker:
-        await worker.say("job_started", job_id="a", workflow="photo")
+        await worker.send("job_started", job_id="a", workflow="photo")
         for fields, code in (
             ({"kind": "job_progress", "job_id": "nobody", "stage": "importing"}, "UNKNOWN_JOB"),
             ({"kind": "job_started", "job_id": "a"}, "ILLEGAL_EVENT"),
@@ -75,19 +75,19 @@ async def test_rejected_reports_are_answered_and_change_nothing(tmp_path: Path) 
             ({"kind": "job_progress", "job_id": "a", "stage": "nowhere"}, "INVALID_FIELD"),
             ({"kind": "job_progress", "job_id": "a", "stage": "importing", "progress": 101}, "INVALID_FIELD"),
         ):
-            await worker.say(**fields)
-            error = await worker.hear("error")
+            await worker.send(**fields)
+            error = await worker.receive("error")
             assert (list(error), error["code"]) == (["type", "error", "code"], code)
         assert tracker().log.top.seq == 1
-        await worker.say("job_started", job_id="b", producer="me", producer_seq=3)
-        error = await worker.hear("error")
+        await worker.send("job_started", job_id="b", producer="me", producer_seq=3)
+        error = await worker.receive("error")
         assert (error["code"], error["producer_seq"]) == ("TOO_MANY", 3)
 
 
 async def test_an_array_is_as_many_messages_each_with_its_own_answer(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as worker:
-        await worker.say("register", client_type="worker", acks=True)
-        await worker.hear("registration_confirmed")
+        await worker.send("register", client_type="worker", acks=True)
+        await worker.receive("registration_confirmed")
         reports: list[Json] = [
             {"type": "job_started", "job_id": "a", "producer": "me", "producer_seq": 1},
             {"type": "job_progress", "job_id": "nobody", "producer": "me", "producer_seq": 2},
@@ -95,18 +95,18 @@ async def test_an_array_is_as_many_messages_each_with_its_own_answer(tmp_path: P
             {"type": "ping"},
         ]
         await worker.socket.send_message(json.dumps(reports))
-        received = [await worker.hear() for _ in reports]
+        received = [await worker.receive() for _ in reports]
         assert [each["type"] for each in received] == ["ack", "error", "ack", "pong"]
         assert [each.get("producer_seq") for each in received] == [1, 2, 3, None]
         await worker.socket.send_message("[]")
-        await worker.say("ping")
-        await worker.hear("pong")
+        await worker.send("ping")
+        await worker.receive("pong")
 
 
 async def test_each_report_of_an_array_is_answered_in_a_separate_frame(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as worker:
-        await worker.say("register", client_type="worker", acks=True)
-        await worker.hear("registration_confirmed")
+        await worker.send("register", client_type="worker", acks=True)
+        await worker.receive("registration_confirmed")
         reports: list[Json] = [
             {"type": "job_started", "job_id": "a", "producer": "me", "producer_seq": 1},
             {"type": "job_progress", "job_id": "nobody", "stage": "importing", "producer": "me", "producer_seq": 2},
@@ -114,7 +114,7 @@ async def test_each_report_of_an_array_is_answered_in_a_separate_frame(tmp_path:
             {"type": "job_started", "job_id": "a", "producer": "me", "producer_seq": 1},
         ]
         await worker.socket.send_message(json.dumps(reports))
-        answers = [await worker.hear() for _ in reports]
+        answers = [await worker.receive() for _ in reports]
         assert [(each["type"], each["producer_seq"], each.get("seq"), each.get("code")) for each in answers] == [
             ("ack", 1, 1, None),
             ("error", 2, None, "UNKNOWN_JOB"),
@@ -122,15 +122,15 @@ async def test_each_report_of_an_array_is_answered_in_a_separate_frame(tmp_path:
             ("ack", 1, 1, None),
         ]
         await worker.socket.send_message("[]")
-        await worker.say("ping")
-        await worker.hear("pong")
+        await worker.send("ping")
+        await worker.receive("pong")
 
 
 async def test_a_client_with_batches_receives_acks_in_them(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as worker:
-        await worker.say("register", client_type="worker", acks=True)
-        await worker.hear("registration_confirmed")
-        await worker.say("subscribe", channels=["jobs"], batch=True)
+        await worker.send("register", client_type="worker", acks=True)
+        await worker.receive("registration_confirmed")
+        await worker.send("subscribe", channels=["jobs"], batch=True)
         confirmed = json.loads(await worker.socket.get_message())
         assert [each["type"] for each in confirmed] == ["subscription_confirmed"]
         await worker.socket.send_message('[{"type":"job_started","job_id":"a"},{"type":"job_started","job_id":"b"}]')
@@ -145,10 +145,10 @@ async def test_more_reports_than_may_be_pending_are_all_answered_in_order(tmp_pa
     size, at_once = 100, 500
     many = 3 * MOST_PENDING // size // at_once * at_once  # a close waits for what is unread
     async with serving(tmp_path) as client, listening(client) as worker:
-        await worker.say("register", client_type="worker", acks=True)
-        await worker.hear("registration_confirmed")
-        await worker.say("job_started", job_id="a")
-        await worker.hear("ack")
+        await worker.send("register", client_type="worker", acks=True)
+        await worker.receive("registration_confirmed")
+        await worker.send("job_started", job_id="a")
+        await worker.receive("ack")
 
         async def report() -> None:
             for first in range(0, many, at_once):
@@ -210,12 +210,12 @@ async def test_an_invalid_message_gets_an_error_and_the_connection_stays_open(tm
     async with serving(tmp_path) as client, listening(client) as listener:
         for name, (frame, code) in NONSENSE.items():
             await listener.socket.send_message(frame)
-            error = await listener.hear("error")
+            error = await listener.receive("error")
             assert (list(error), error["code"]) == (["type", "error", "code"], code), (name, error)
             assert error["error"].isprintable(), name
             assert len(error["error"]) < 1500, name
-        await listener.say("ping")
-        await listener.hear("pong")
+        await listener.send("ping")
+        await listener.receive("pong")
         assert (await ask(client, "/health"))["status"] == "ok"
 
 
@@ -226,9 +226,9 @@ async def test_a_message_over_the_limit_ends_the_connection_with_1009(tmp_path: 
             assert (await listener.wait_closed())[0] == 1009
         async with listening(client) as listener:
             await listener.socket.send_message("x" * 2048)
-            assert (await listener.hear("error"))["code"] == "INVALID_JSON"
-        await other.say("ping")
-        await other.hear("pong")
+            assert (await listener.receive("error"))["code"] == "INVALID_JSON"
+        await other.send("ping")
+        await other.receive("pong")
 
 
 async def test_no_message_disconnects_another_client(tmp_path: Path) -> None:
@@ -236,9 +236,9 @@ async def test_no_message_disconnects_another_client(tmp_path: Path) -> None:
         for kind in ("goodbye", "snapshot", "close"):
             answer = await client.post("/ws/broadcast", json={"message": {"type": kind}, "channel": "system"})
             assert answer.status_code == 200
-            await listener.hear(kind)
-        await listener.say("ping")
-        await listener.hear("pong")
+            await listener.receive(kind)
+        await listener.send("ping")
+        await listener.receive("pong")
 
 
 # ------------------------------------------------------------------ slow, gone
@@ -252,7 +252,7 @@ async def test_a_client_that_does_not_read_is_closed_with_4008_and_resumes_witho
 
             async def read() -> None:
                 while True:
-                    each = await reader.hear()
+                    each = await reader.receive()
                     if each["type"] == "job_completed":
                         return
                     received.append(each["seq"])
@@ -275,7 +275,7 @@ async def test_a_client_that_does_not_read_is_closed_with_4008_and_resumes_witho
         async with listening(client) as sleeper:
             since = {"epoch": last["epoch"], "seq": last["seq"]}
             assert (await sleeper.subscribe("jobs", since=since))["recovered"] is True
-            rest = await sleeper.hear_until("job_completed")
+            rest = await sleeper.receive_until("job_completed")
             assert [each["seq"] for each in rest] == list(range(last["seq"] + 1, tracker().log.top.seq + 1))
 
 

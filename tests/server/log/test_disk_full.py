@@ -167,21 +167,21 @@ async def test_a_client_that_does_not_wait_for_acks_loses_nothing_when_the_disk_
     wal, acked, sent = tmp_path / "journal.sqlite3-wal", 0, 0
     answers: list[str] = []
 
-    async def say(listener: Listener, number: int) -> None:
+    async def send_report(listener: Listener, number: int) -> None:
         fields = {"job_id": "a", "producer": "p", "producer_seq": number}
-        await listener.say("photo_info", photo_data={"number": number, "text": secrets.token_hex(500)}, **fields)
+        await listener.send("photo_info", photo_data={"number": number, "text": secrets.token_hex(500)}, **fields)
 
-    async def speak(listener: Listener) -> None:
+    async def send_reports(listener: Listener) -> None:
         nonlocal sent
         with suppress(ConnectionClosed):
             for sent in itertools.count(1):
-                await say(listener, sent)
+                await send_report(listener, sent)
                 await trio.lowlevel.checkpoint()
 
-    async def hear_all(listener: Listener, pid: int, hard: int) -> None:
+    async def receive_all(listener: Listener, pid: int, hard: int) -> None:
         nonlocal acked
         while True:
-            answer = await listener.hear()
+            answer = await listener.receive()
             answers.append(answer["type"])
             if answer["type"] == "ack":
                 acked = answer["producer_seq"]
@@ -193,22 +193,22 @@ async def test_a_client_that_does_not_wait_for_acks_loses_nothing_when_the_disk_
         await client.post("/progress/start", json={"job_id": "a"})
         hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)[1]
         async with connected(server.url) as listener, trio.open_nursery() as nursery:
-            await listener.say("register", client_type="test", acks=True)
-            await listener.hear("registration_confirmed")
+            await listener.send("register", client_type="test", acks=True)
+            await listener.receive("registration_confirmed")
             resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (wal.stat().st_size + 100_000, hard))
-            nursery.start_soon(speak, listener)
+            nursery.start_soon(send_reports, listener)
             with pytest.raises(ConnectionClosed) as closed:
-                await hear_all(listener, server.process.pid, hard)
+                await receive_all(listener, server.process.pid, hard)
             nursery.cancel_scope.cancel()
             assert closed.value.reason is not None
             assert closed.value.reason.code == 1001
             assert answers == sorted(answers), "no report is recorded after one that was rejected"
         async with connected(server.url) as listener:
-            await listener.say("register", client_type="test", acks=True)
-            await listener.hear("registration_confirmed")
+            await listener.send("register", client_type="test", acks=True)
+            await listener.receive("registration_confirmed")
             for number in range(acked + 1, sent + 1):
-                await say(listener, number)
+                await send_report(listener, number)
             for number in range(acked + 1, sent + 1):
-                assert (await listener.hear("ack"))["producer_seq"] == number
+                assert (await listener.receive("ack"))["producer_seq"] == number
         found = (await client.get("/progress/events", params={"limit": 10_000})).json()["messages"]
         assert [each["photo_data"]["number"] for each in found[1:]] == list(range(1, sent + 1))

@@ -122,10 +122,10 @@ async def test_a_source_sends_the_messages_after_a_position_or_a_full_copy(tmp_p
 async def test_the_connection_of_a_worker_is_not_sent_to_a_mirror(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         async with listening(client) as worker:
-            await worker.say("register", acks=True)
-            await worker.hear("registration_confirmed")
-            await worker.say("job_started", job_id="a")
-            await worker.hear("ack")
+            await worker.send("register", acks=True)
+            await worker.receive("registration_confirmed")
+            await worker.send("job_started", job_id="a")
+            await worker.receive("ack")
             frames = await first_frames(Source(str(client.base_url), str))
         [job] = [decode_job(bytes(record), now(), same_clock=True) for record in jobs_of(frames)]
     assert (job.job_id, job.workers) == ("a", ())

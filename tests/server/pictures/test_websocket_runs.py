@@ -50,7 +50,7 @@ def check(received: list[Json]) -> None:
 async def test_a_run_is_published_in_the_messages_of_the_quick_start(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _), listening(client, "jobs", "photos") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
-        received = await listener.hear_until("job_completed")
+        received = await listener.receive_until("job_completed")
         check(received)
         begun, ended = received[0], received[-1]
         assert begun["type"] == "job_started"
@@ -70,7 +70,7 @@ async def test_a_run_is_published_in_the_messages_of_the_quick_start(tmp_path: P
 async def test_a_failed_run_is_published_with_its_error(tmp_path: Path) -> None:
     async with studio(tmp_path, BAD) as (client, _), listening(client, "jobs") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
-        received = await listener.hear_until("job_failed")
+        received = await listener.receive_until("job_failed")
         check(received)
         error, ended = received[-2:]
         assert (error["type"], error["error_type"], error["stage"]) == (
@@ -87,7 +87,7 @@ async def test_a_cancelled_run_is_published_as_failed_and_cancelled(tmp_path: Pa
     async with studio(tmp_path, silence) as (client, _), listening(client, "jobs") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
         await client.delete("/dalle/simple/0x1")
-        received = await listener.hear_until("job_failed")
+        received = await listener.receive_until("job_failed")
         check(received)
         assert (received[-1]["state"], received[-1]["result"]) == ("cancelled", {"error": "cancelled"})
 
@@ -99,7 +99,7 @@ async def test_a_cache_hit_is_published(tmp_path: Path) -> None:
     forget_jobs(tmp_path)
     async with serving(tmp_path) as client, listening(client, "jobs") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
-        received = await listener.hear_until("job_completed")
+        received = await listener.receive_until("job_completed")
         check(received)
         assert [message["type"] for message in received] == ["job_started", "job_completed"]
         assert received[0]["cache_hit"] is True
@@ -111,7 +111,7 @@ async def test_all_subscribers_receive_the_same_messages(tmp_path: Path) -> None
         received: list[list[Json]] = []
 
         async def listen(listener: Listener) -> None:
-            received.append(await listener.hear_until("job_completed"))
+            received.append(await listener.receive_until("job_completed"))
 
         async with listening(client, "jobs") as one, listening(client, "jobs") as two, trio.open_nursery() as nursery:
             nursery.start_soon(listen, one)
@@ -137,7 +137,7 @@ async def test_a_painted_run_reports_its_progress_at_most_ten_times_a_second(tmp
     (tmp_path / "series" / "simple.json").write_text('{"detail": 1}')
     async with serving(tmp_path, picture_size="64x64") as client, listening(client, "jobs") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
-        received = await listener.hear_until("job_completed")
+        received = await listener.receive_until("job_completed")
         check(received)
         assert at_most_in_a_second(received) <= 10
 

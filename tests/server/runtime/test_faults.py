@@ -62,15 +62,15 @@ async def check_full(client: httpx.AsyncClient, listener: Listener, first: int) 
     assert (await client.post("/progress/start", json=more)).status_code == 507
     assert (await client.get("/progress/job/b")).status_code == 404
     # The stream continues: all accepted reports have arrived, and nothing else.
-    assert [(await listener.hear("job_progress"))["seq"] for _ in taken] == taken
-    await listener.say("ping")
-    await listener.hear("pong")
+    assert [(await listener.receive("job_progress"))["seq"] for _ in taken] == taken
+    await listener.send("ping")
+    await listener.receive("pong")
     return last
 
 
 async def check_healed(client: httpx.AsyncClient, listener: Listener, last: int) -> None:
     assert (await report(client, 0)).json()["seq"] == last + 1
-    assert (await listener.hear("job_progress"))["seq"] == last + 1
+    assert (await listener.receive("job_progress"))["seq"] == last + 1
     assert (await client.post("/progress/start", json={"job_id": "b"})).status_code == 200
 
 
@@ -161,7 +161,7 @@ async def test_a_suspended_subscriber_is_disconnected_and_can_resume(tmp_path: P
                         await box.batch(*heavy(range(100)))
                         for _ in range(100):
                             seq += 1
-                            assert (await listener.hear("job_progress"))["seq"] == seq
+                            assert (await listener.receive("job_progress"))["seq"] == seq
                 still.send_signal(signal.SIGCONT)
                 output = await trio.to_thread.run_sync(still.stdout.readline)
             finally:
@@ -197,5 +197,5 @@ async def test_a_server_recovers_from_exhausted_file_descriptors(tmp_path: Path)
             await trio.aclose_forcefully(stream)
         async with listening(box.server.url, "jobs") as listener:
             assert await box.report("report", "a", stage="exporting") == 3
-            assert (await listener.hear("job_progress"))["seq"] == 3
+            assert (await listener.receive("job_progress"))["seq"] == 3
         assert box.server.process.returncode is None

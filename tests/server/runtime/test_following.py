@@ -110,24 +110,24 @@ async def test_a_report_to_a_follower_is_on_the_leader_and_visible_on_both(postg
         # Over a WebSocket, with acks in order; and an order comes back on it.
         async with open_websocket_url(f"{other.server.url.replace('http', 'ws')}/ws") as socket:
             listener = Listener(socket)
-            await listener.hear("connection_established")
+            await listener.receive("connection_established")
             await socket.send_message('{"type":"register","acks":true,"producer":"w"}')
-            await listener.hear("registration_confirmed")
+            await listener.receive("registration_confirmed")
             for number in range(3):
                 await socket.send_message(
                     f'{{"type":"job_progress","job_id":"a","stage":"render","progress":{number + 2},'
                     f'"producer":"w","producer_seq":{number + 10}}}'
                 )
-            acks = [await listener.hear("ack") for _ in range(3)]
+            acks = [await listener.receive("ack") for _ in range(3)]
             assert [ack["producer_seq"] for ack in acks] == [10, 11, 12]
             assert [ack["seq"] for ack in acks] == [3, 4, 5]
             await socket.send_message(
                 '{"type":"job_started","job_id":"b","orders":["cancel"],"producer":"w","producer_seq":20}'
             )
-            assert (await listener.hear("ack"))["seq"] == 6
+            assert (await listener.receive("ack"))["seq"] == 6
             given = await other.client.post("/progress/job/b/orders", json={"order": "cancel"})
             assert given.status_code == 200, given.text
-            order = await listener.hear("order")
+            order = await listener.receive("order")
             assert (order["job_id"], order["order_id"]) == ("b", given.json()["order_id"])
         await is_at(other, 7)
         assert await other.events() == await one.events()
@@ -201,23 +201,23 @@ async def test_no_report_is_recorded_after_one_of_its_producer_was_rejected(post
             await follows(box, one)
         acked = {"other": trio.Event(), "third": trio.Event()}
 
-        async def speak(listener: Listener, producer: str) -> None:
+        async def send_reports(listener: Listener, producer: str) -> None:
             """Report without waiting for answers."""
             with suppress(ConnectionClosed):
                 for number in itertools.count(1):
                     fields = {"job_id": "a", "producer": producer, "producer_seq": number}
-                    await listener.say("photo_info", photo_data={"number": number}, **fields)
+                    await listener.send("photo_info", photo_data={"number": number}, **fields)
                     await trio.sleep(0.01)
 
         async def converse(box: Crashing, producer: str) -> None:
             """Receive the answers until the server closes the connection; the leader is killed meanwhile."""
             rejected = False
             async with connected(box.server.url) as listener, trio.open_nursery() as nursery:
-                await listener.say("register", client_type="test", acks=True)
-                nursery.start_soon(speak, listener, producer)
+                await listener.send("register", client_type="test", acks=True)
+                nursery.start_soon(send_reports, listener, producer)
                 with suppress(ConnectionClosed):
                     while True:
-                        message = await listener.hear()
+                        message = await listener.receive()
                         rejected = rejected or message["type"] == "error"
                         if message["type"] == "ack":
                             assert not rejected, message

@@ -41,13 +41,13 @@ async def test_a_mirror_rejects_requests_that_only_its_source_can_serve(tmp_path
             sent = await mirror.client.post("/ws/send", json={"client_id": session, "message": message})
             assert sent.json()["code"] == "READ_ONLY_MIRROR"
             async with listening(mirror.server.url) as listener:
-                await listener.say("job_progress", job_id="a", stage="one", producer="p", producer_seq=1)
-                refused = await listener.hear("error")
+                await listener.send("job_progress", job_id="a", stage="one", producer="p", producer_seq=1)
+                refused = await listener.receive("error")
                 assert (refused["code"], refused["producer_seq"]) == ("READ_ONLY_MIRROR", 1)
-                await listener.say("host_status", host="h", load=1.0, processors=1)
-                assert (await listener.hear("error"))["code"] == "READ_ONLY_MIRROR"
-                await listener.say("follow")  # nor is it a source
-                assert (await listener.hear("error"))["code"] == "READ_ONLY_MIRROR"
+                await listener.send("host_status", host="h", load=1.0, processors=1)
+                assert (await listener.receive("error"))["code"] == "READ_ONLY_MIRROR"
+                await listener.send("follow")  # nor is it a source
+                assert (await listener.receive("error"))["code"] == "READ_ONLY_MIRROR"
             for path in ("/gallery", "/progress/job/a/output", "/series"):
                 answer = await mirror.client.get(path)
                 assert (answer.status_code, answer.json()["code"]) == (404, "NOT_MIRRORED"), path
@@ -59,10 +59,10 @@ async def test_a_mirror_serves_live_streams(tmp_path: Path) -> None:
         async with mirror_of(source.server.url, folder(tmp_path, "mirror")) as mirror:
             await shows(mirror, source)
             async with listening(mirror.server.url, "jobs", snapshot=True) as listener:
-                state = await listener.hear("snapshot")
+                state = await listener.receive("snapshot")
                 assert {job["job_id"] for job in state["jobs"]} == {"a", "b"}
                 seq = await source.report("report", "a", stage="one", progress=77)
-                live = await listener.hear("job_progress")
+                live = await listener.receive("job_progress")
                 assert (live["seq"], live["progress"], live["epoch"]) == (seq, 77, state["epoch"])
             async with by_sse(mirror.server.url, state["epoch"], state["seq"]) as resumed:
                 assert resumed.recovered is True

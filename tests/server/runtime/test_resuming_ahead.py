@@ -33,7 +33,7 @@ async def rejects_every_transport(box: Crashing, epoch: str, seq: int) -> None:
 
     async def by_socket() -> None:
         async with listening(box.server.url) as listener:
-            await listener.say("subscribe", channels=["jobs"], since={"epoch": epoch, "seq": seq})
+            await listener.send("subscribe", channels=["jobs"], since={"epoch": epoch, "seq": seq})
             code, reason = await listener.wait_closed()
             assert (code, f"can't resume from {seq} yet" in reason) == (1001, True)
 

@@ -132,7 +132,7 @@ async def test_a_subscriber_whose_missed_messages_are_unavailable_is_disconnecte
         epoch = (await box.get("/ws/status"))["position"]["epoch"]
         own_postgres.stop(signal.SIGQUIT)
         async with listening(box.server.url) as listener:
-            await listener.say("subscribe", channels=["jobs"], since={"epoch": epoch, "seq": 0})
+            await listener.send("subscribe", channels=["jobs"], since={"epoch": epoch, "seq": 0})
             code, reason = await listener.wait_closed()
         assert (code, "the log's database is not available" in reason) == (1001, True)
         own_postgres.start()

@@ -69,7 +69,7 @@ async def painting(client: httpx.AsyncClient, listener: Listener) -> None:
     await ask(client, "/dalle/simple/0x1?generate=1")
     with trio.fail_after(GUARD_S):
         while True:
-            message = await listener.hear()
+            message = await listener.receive()
             if message["type"] == "job_progress" and message["stage"] == "image_wait" and message["progress"]:
                 return
 
@@ -98,7 +98,7 @@ async def test_the_server_ends_cleanly_during_any_work(tmp_path: Path, number: s
         painters = children(server.process.pid)
         assert any("painter_worker" in command for command in painters.values())
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(hears_the_end, listener)
+            nursery.start_soon(receives_the_end, listener)
             await end(server, number)
         assert alive(painters) == {}
         for stream in (idle, silent, halfway, stalled):
@@ -110,9 +110,9 @@ async def test_the_server_ends_cleanly_during_any_work(tmp_path: Path, number: s
     assert saved["generationRuns"] == 0
 
 
-async def hears_the_end(listener: Listener) -> None:
+async def receives_the_end(listener: Listener) -> None:
     """Check that a subscriber receives the cancellation of the run, and then the close of the server."""
-    last = (await listener.hear_until("job_failed"))[-1]
+    last = (await listener.receive_until("job_failed"))[-1]
     assert (last["state"], last["result"]) == ("cancelled", {"error": ENDED})
     assert await listener.wait_closed() == (1001, "the server is shutting down; reconnect")
 
@@ -141,7 +141,7 @@ async def test_queued_messages_are_sent_before_shutdown(tmp_path: Path, options:
 
         async def listen(url: str) -> None:
             async with listening(url) as listener:
-                await listener.say("subscribe", channels=["jobs"], **options)
+                await listener.send("subscribe", channels=["jobs"], **options)
                 frame = await listener.frame()
                 assert "subscription_confirmed" in str(frame)
                 listens.set()

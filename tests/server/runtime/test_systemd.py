@@ -32,14 +32,14 @@ class Systemd:
     def __init__(self, directory: Path) -> None:
         self._path = str(directory / "notify")
         self._directory = directory
-        self._ears = trio.socket.from_stdlib_socket(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self._notifications = trio.socket.from_stdlib_socket(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         self.listening = socket.create_server(("127.0.0.1", 0))
 
     async def open(self) -> None:
-        await self._ears.bind(self._path)
+        await self._notifications.bind(self._path)
 
     def close(self) -> None:
-        self._ears.close()
+        self._notifications.close()
         self.listening.close()
 
     def clutter(self) -> None:
@@ -49,17 +49,17 @@ class Systemd:
             while True:
                 others.sendto(b"STATUS=others", self._path)
 
-    async def hear_until(self, last: str) -> list[str]:
+    async def receive_until(self, last: str) -> list[str]:
         """Return all notifications up to and including `last`."""
         with trio.fail_after(60):
-            received = [await self.hear()]
+            received = [await self.receive()]
             while received[-1] != last:
-                received.append(await self.hear())
+                received.append(await self.receive())
         return received
 
-    async def hear(self) -> str:
+    async def receive(self) -> str:
         with trio.fail_after(60):
-            return (await self._ears.recv(1000)).decode()
+            return (await self._notifications.recv(1000)).decode()
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[trio.Process]:
@@ -91,11 +91,11 @@ async def systemd(tmp_path: Path) -> AsyncIterator[Systemd]:
 
 async def test_systemd_is_notified_of_readiness_life_and_end(systemd: Systemd) -> None:
     async with systemd.started() as process:
-        assert await systemd.hear() == "READY=1"
+        assert await systemd.receive() == "READY=1"
         assert (await systemd.ask()).startswith(b"HTTP/1.1 200 ")
-        assert [await systemd.hear() for _ in range(2)] == ["WATCHDOG=1"] * 2
+        assert [await systemd.receive() for _ in range(2)] == ["WATCHDOG=1"] * 2
         process.send_signal(signal.SIGTERM)
-        assert set((await systemd.hear_until("STOPPING=1"))[:-1]) <= {"WATCHDOG=1"}
+        assert set((await systemd.receive_until("STOPPING=1"))[:-1]) <= {"WATCHDOG=1"}
         with trio.fail_after(60):
             assert await process.wait() == 0
 
@@ -104,10 +104,10 @@ async def test_a_notification_is_sent_again_when_the_socket_of_systemd_was_full(
     systemd.clutter()
     async with systemd.started() as process:
         assert (await systemd.ask()).startswith(b"HTTP/1.1 200 ")
-        assert set((await systemd.hear_until("READY=1"))[:-1]) == {"STATUS=others"}
+        assert set((await systemd.receive_until("READY=1"))[:-1]) == {"STATUS=others"}
         systemd.clutter()
         process.send_signal(signal.SIGTERM)
-        await systemd.hear_until("STOPPING=1")
+        await systemd.receive_until("STOPPING=1")
         with trio.fail_after(60):
             assert await process.wait() == 0
 
@@ -115,7 +115,7 @@ async def test_a_notification_is_sent_again_when_the_socket_of_systemd_was_full(
 @pytest.mark.slow
 async def test_a_restart_loses_no_attempt_to_connect(systemd: Systemd) -> None:
     async with systemd.started() as process:
-        assert await systemd.hear() == "READY=1"
+        assert await systemd.receive() == "READY=1"
         process.send_signal(signal.SIGTERM)
         with trio.fail_after(60):
             await process.wait()
@@ -130,7 +130,7 @@ async def test_a_restart_loses_no_attempt_to_connect(systemd: Systemd) -> None:
         async with systemd.started():
             with trio.fail_after(60):
                 while len(answers) < 20:
-                    await systemd.hear()
+                    await systemd.receive()
             nursery.cancel_scope.cancel()
     assert all(answer.startswith(b"HTTP/1.1 200 ") for answer in answers)
 
