@@ -74,7 +74,7 @@ class Tickets:
         """Return the grant of a ticket and invalidate it; None if there is no such ticket.
 
         Raises:
-            LogUnavailable: The log has to decide, and is not available.
+            LogUnavailable: The decision needs the log, which is not available.
         """
         self._drop_expired()
         key = digest(text)
