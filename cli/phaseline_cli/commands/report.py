@@ -40,8 +40,8 @@ def report_command(
     """Report a job's progress, as a percentage of the phase or as a count.
 
     \b
-        phaseline report 42                      42 % of the phase; job PROGRESS_JOB
-        phaseline report shot-13 42              42 % of the phase; job shot-13
+        phaseline report 42                      42 % of the current phase
+        phaseline report shot-13 42              the same, for the job shot-13
         phaseline report --done 3 --total 9      a count
         phaseline report shot-13 -m "warming up" a message without progress
 
