@@ -20,8 +20,8 @@ from phaseline_server.config.settings import SETTINGS
 __all__ = ["progress_server"]
 
 _EPILOG = (
-    "Every flag can also be set by an environment variable or in the TOML file: --done-ttl is PHASELINE_DONE_TTL and "
-    "done_ttl. Flags override variables, which override the file."
+    "Every flag can also be set by an environment variable or in the TOML file: --keep-jobs is PHASELINE_KEEP_JOBS and "
+    "keep_jobs. Flags override variables, which override the file."
 )
 
 

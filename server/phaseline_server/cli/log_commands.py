@@ -9,7 +9,7 @@ __all__ = ["log"]
 
 @click.group()
 def log() -> None:
-    """Copy the event log between engines."""
+    """Copy the events and jobs between SQLite and PostgreSQL."""
 
 
 @log.command()

@@ -32,8 +32,8 @@ _LISTENING = "Listening"
 _DATA = "Data"
 _ACCESS = "Access"
 _PICTURES = "Pictures"
-_IMAGES = "Images API (for provider openai)"
-_CHAT = "Chat API (enhances prompts; skipped unless its address and model are given)"
+_IMAGES = "Image API (with --provider openai)"
+_CHAT = "Chat API (enhances prompts if --chat-url and --chat-model are set)"
 _LIMITS = "Limits"
 _LOGGING = "Logging"
 
@@ -58,8 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         about(
             _DATA,
             "DIR",
-            "Data directory, made if its parent exists. [the current directory if it holds data, else "
-            "~/.local/share/phaseline]",
+            "Data directory; created if its parent exists. [the current directory if it contains a server's data, "
+            "else ~/.local/share/phaseline]",
             DIRECTORY,
         ),
     ] = ""
@@ -78,7 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         about(
             _DATA,
             "URL",
-            "Address at which other servers of a shared log reach this one. [the first listen address]",
+            "Address at which the other servers of the shared log reach this one. [the first listen address]",
             URL,
         ),
     ] = ""
@@ -119,7 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         about(
             _DATA,
             "SECONDS",
-            "Silence after which a job is stalled, unless longer pauses are usual in its phase.",
+            "Minimum silence after which a job is stalled; longer in phases with longer pauses, or without known pauses.",
             least=1,
             most=_YEAR,
         ),
@@ -224,7 +224,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 64
     max_depth: Annotated[int, _limit("N", "Maximum JSON nesting depth.", least=2, most=500)] = 16
     max_connections: Annotated[
-        int, _limit("N", "Maximum number of connections, and of polling clients.", least=1, most=1_000_000)
+        int, _limit("N", "Maximum number of connections, and separately of polling clients.", least=1, most=1_000_000)
     ] = 10_000
     max_per_address: Annotated[
         int,
@@ -238,14 +238,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         _limit(
             "BYTES",
-            "Maximum memory for jobs (three quarters) and recent messages (one quarter).",
+            "Maximum memory: three quarters for jobs, one quarter for recent messages.",
             least=2**20,
             most=64 * _GIB,
         ),
     ] = 268_435_456
     max_phases: Annotated[int, _limit("N", "Maximum number of phases in a job.", least=1, most=MAX_PHASES)] = MAX_PHASES
     max_job_bytes: Annotated[
-        int, _limit("BYTES", "Maximum size of a job's photo_info, and of its errors.", least=1024, most=_GIB)
+        int, _limit("BYTES", "Maximum size of a job's photo_info, of its errors and of its results, each.", least=1024, most=_GIB)
     ] = MAX_KEPT_BYTES
     history: Annotated[
         int, _limit("N", "Number of messages in memory for clients that resume.", least=0, most=100_000_000)
@@ -257,11 +257,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, _limit("BYTES", "Maximum size of the messages queued for a subscriber.", least=1024, most=_GIB)
     ] = 8_388_608
     answer_bytes: Annotated[
-        int, _limit("BYTES", "Maximum size of all large answers in flight.", least=4_194_304, most=1024 * _GIB)
+        int, _limit("BYTES", "Maximum memory for the lists, files and pictures that are being sent to all clients.", least=4_194_304, most=1024 * _GIB)
     ] = 67_108_864
     head_timeout: Annotated[float, _limit_s("Time-out of a request line with its headers.")] = 5.0
     auth_timeout: Annotated[float, _limit_s("Time for a WebSocket client to send its token.")] = 5.0
-    write_timeout: Annotated[float, _limit_s("Disconnect a client that reads less than 64 KiB in this time.")] = 10.0
+    write_timeout: Annotated[float, _limit_s("Time for a client to read 64 KiB, or all waiting data if it is less, before it is disconnected.")] = 10.0
     pong_timeout: Annotated[
         float, _limit_s("Ping interval; disconnect a client that does not answer before the next ping.")
     ] = 20.0

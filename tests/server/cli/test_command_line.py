@@ -20,7 +20,7 @@ def test_help_names_every_setting_under_its_heading_in_aligned_columns() -> None
     lines = text.splitlines()
     columns = {line.index(one.help[:9]) for one in SETTINGS.values() for line in lines if f"  {one.help[:9]}" in line}
     assert len(columns) == 1
-    assert "PHASELINE_DONE_TTL" in text
+    assert "PHASELINE_KEEP_JOBS" in text
 
 
 def test_version_prints_the_version_of_the_package() -> None:

@@ -25,7 +25,7 @@ _EPILOG = """\b
 Keys:
   up down  j k   select a job
   enter          show its phases and errors; esc goes back
-  /              filter: words, !without, state:failed, name:/IMG.*/
+  /              filter: word, !excluded, state:failed, name:/IMG.*/
   1 to 6         views: jobs, one job, statistics, events, workers, history
   ?              show all keys
   q              quit
@@ -41,8 +41,8 @@ Environment variables:
 \b
 Files in ~/.config/phaseline:
   tui.toml           settings and key bindings
-  token              access token for every server
-  tokens             access tokens by host: one "host token" per line
+  token              access token for every server, unless PROGRESS_TOKEN is set
+  tokens             tokens for single hosts, used first: lines "host token"
 
 Token files must be readable only by you. Tokens are not sent over http to other machines.
 
