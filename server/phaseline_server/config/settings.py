@@ -119,7 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         about(
             _DATA,
             "SECONDS",
-            "Minimum silence after which a job is stalled; longer in phases with longer pauses, or without known pauses.",
+            "Minimum silence after which a job is stalled; longer in phases with longer or unknown pauses.",
             least=1,
             most=_YEAR,
         ),
@@ -245,7 +245,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 268_435_456
     max_phases: Annotated[int, _limit("N", "Maximum number of phases in a job.", least=1, most=MAX_PHASES)] = MAX_PHASES
     max_job_bytes: Annotated[
-        int, _limit("BYTES", "Maximum size of a job's photo_info, of its errors and of its results, each.", least=1024, most=_GIB)
+        int, _limit("BYTES", "Maximum size of each of a job's photo_info, errors and results.", least=1024, most=_GIB)
     ] = MAX_KEPT_BYTES
     history: Annotated[
         int, _limit("N", "Number of messages in memory for clients that resume.", least=0, most=100_000_000)
@@ -257,11 +257,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, _limit("BYTES", "Maximum size of the messages queued for a subscriber.", least=1024, most=_GIB)
     ] = 8_388_608
     answer_bytes: Annotated[
-        int, _limit("BYTES", "Maximum memory for the lists, files and pictures that are being sent to all clients.", least=4_194_304, most=1024 * _GIB)
+        int,
+        _limit(
+            "BYTES",
+            "Maximum memory for lists, files and pictures that are being sent.",
+            least=4_194_304,
+            most=1024 * _GIB,
+        ),
     ] = 67_108_864
     head_timeout: Annotated[float, _limit_s("Time-out of a request line with its headers.")] = 5.0
     auth_timeout: Annotated[float, _limit_s("Time for a WebSocket client to send its token.")] = 5.0
-    write_timeout: Annotated[float, _limit_s("Time for a client to read 64 KiB, or all waiting data if it is less, before it is disconnected.")] = 10.0
+    write_timeout: Annotated[float, _limit_s("Time for a client to read 64 KiB, or less if less is waiting.")] = 10.0
     pong_timeout: Annotated[
         float, _limit_s("Ping interval; disconnect a client that does not answer before the next ping.")
     ] = 20.0
