@@ -14,6 +14,8 @@ from hypercorn.trio import serve
 from quart import websocket
 from quart_trio import QuartTrio
 
+from tests.support.certificates import Certificate
+
 __all__ = ["ComfyUI", "WebUI", "running_app"]
 
 GRAPH = {
@@ -26,12 +28,14 @@ GRAPH = {
 
 
 @asynccontextmanager
-async def running_app(app: QuartTrio, port: int = 0) -> AsyncIterator[str]:
-    """Serve an app for the length of the block, and yield its address."""
+async def running_app(app: QuartTrio, port: int = 0, certificate: Certificate | None = None) -> AsyncIterator[str]:
+    """Serve an app for the length of the block, with TLS if there is a certificate, and yield its address."""
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.accesslog = config.errorlog = None
     config.graceful_timeout = 0.1
+    if certificate is not None:
+        config.certfile, config.keyfile = map(str, certificate)
     async with trio.open_nursery() as nursery:
         stop = trio.Event()
         [url] = await nursery.start(partial(serve, app, config, shutdown_trigger=stop.wait))

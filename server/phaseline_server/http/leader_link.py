@@ -1,5 +1,6 @@
 """The link from a follower to the leader: it forwards requests that only the leader can serve."""
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -69,7 +70,10 @@ async def open_leader_link(standing: Callable[[], Standing], server_pass: Server
     """Yield the link to the leader that `standing` names; `server_pass` is this server's."""
     limits = httpx.Limits(max_connections=_MOST_AT_ONCE, max_keepalive_connections=_MOST_AT_ONCE)
     times = httpx.Timeout(_ANSWER_S, connect=_CONNECT_S)
-    async with httpx.AsyncClient(limits=limits, timeout=times, trust_env=False, follow_redirects=False) as client:
+    trusted = ssl.create_default_context()  # the system's authorities or SSL_CERT_FILE; httpx would use its own list
+    async with httpx.AsyncClient(
+        limits=limits, timeout=times, trust_env=False, follow_redirects=False, verify=trusted
+    ) as client:
         yield LeaderLink(standing, client, server_pass)
 
 
