@@ -41,8 +41,8 @@ Environment variables:
 \b
 Files in ~/.config/phaseline:
   tui.toml           settings and key bindings
-  token              access token for every server, unless PROGRESS_TOKEN is set
-  tokens             tokens for single hosts, used first: lines "host token"
+  tokens             access tokens for single hosts: one "host token" per line
+  token              token for other servers, unless PROGRESS_TOKEN is set
 
 Token files must be readable only by you. Tokens are not sent over http to other machines.
 
