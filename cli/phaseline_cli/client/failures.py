@@ -31,7 +31,7 @@ class Failure(click.ClickException):
 
     def __init__(self, text: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(one_line(text, _LONGEST))
-        self.exit_code = int(code)  # type: ignore[misc] # click declares it for the class
+        self.exit_code = int(code)  # type: ignore[misc] # click declares a class attribute, but reads the instance's
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line."""
