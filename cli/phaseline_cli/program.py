@@ -29,12 +29,12 @@ _SECTIONS: Final = {
         "done": ("done", "End a job as completed."),
         "fail": ("fail", "End a job as failed."),
     },
-    "Give orders": {
-        "cancel": ("cancel", "Stop a job, or record that it is cancelled."),
+    "Control jobs": {
+        "cancel": ("cancel", "Cancel a job, or record that it is cancelled."),
         "pause": ("pause", "Pause a job."),
         "resume": ("resume", "Resume a paused job."),
     },
-    "Look": {
+    "Show jobs": {
         "list": ("list", "List jobs."),
         "show": ("show", "Show one job."),
         "tail": ("tail", "Follow the events of jobs."),
@@ -97,7 +97,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # n
 )
 @click.pass_context
 def phaseline(ctx: click.Context) -> None:
-    """Run, report and follow long jobs."""
+    """Run, report and watch long jobs."""
     ctx.color = _wants_color()
 
 

@@ -22,10 +22,10 @@ def all_adapters() -> dict[str, Adapter]:
 @click.command("adapters")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def adapters_command(as_json: bool) -> None:  # noqa: FBT001
-    """List the supported programs, and what a job shows of each.
+    """List the supported programs, and the details that Phaseline reads from each.
 
-    PROGRESS is of the job or of its phase. ESTIMATE is the run that has the first estimate of the remaining time. ERROR
-    is yes if the program's own error lines are known. CHANNEL makes the program report more than it prints.
+    PROGRESS is that of the whole job or of its phase. ESTIMATE is the first run with an estimate of the remaining time.
+    ERROR is yes if the program's own error lines are known. CHANNEL is a source of progress besides the output.
 
     Your own adapters are TOML files in ~/.config/phaseline/adapters; they replace built-in ones of the same name.
 

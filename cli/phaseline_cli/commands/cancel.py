@@ -23,11 +23,11 @@ _NOBODY: Final = frozenset({"TAKES_NO_ORDERS", "WORKER_GONE"})
 def cancel_command(
     job_id: str | None, *, message: str, record: bool, url: str | None, strict: bool, quiet: bool
 ) -> None:
-    """Stop a job. Without an ID, record that the one in PROGRESS_JOB is cancelled.
+    """Cancel a job. Without an ID, record that the job in PROGRESS_JOB is cancelled.
 
-    The job's worker gets an order to end it, if it accepts orders: `phaseline run`, `phaseline queue`, pictures, and
-    reporters with `on_cancel`. The order is stored, and reaches a worker that reconnects later. Jobs of `phaseline
-    start` have no worker, so only their end is recorded.
+    With another job's ID, its worker gets an order to end it, if it accepts orders: `phaseline run`, `phaseline
+    queue`, pictures, and reporters with `on_cancel`. The order is stored, and reaches a worker that reconnects later.
+    Jobs of `phaseline start` have no worker, so only their end is recorded.
 
     \b
         phaseline cancel shot-13 -m "wrong file"

@@ -25,8 +25,10 @@ _LEAST_NAME: Final = 10
 
 @click.command("list")
 @click.argument("words", nargs=-1, metavar="[WORD]...")
-@click.option("--filter", "text", metavar="TEXT", default="", help="More words, as one text.")
-@click.option("--since", metavar="TIME", help="Only jobs that ended since: today, yesterday, 7d, 12h, 30m or RFC 3339.")
+@click.option("--filter", "text", metavar="TEXT", default="", help="Additional WORDs, in one argument.")
+@click.option(
+    "--since", metavar="TIME", help="Only jobs that ended since TIME: today, yesterday, 7d, 12h, 30m, RFC 3339."
+)
 @click.option("--limit", type=click.IntRange(1), default=100, metavar="N", help="Maximum number of jobs. [100]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array of the jobs' statuses.")
 @click.option("--jsonl", is_flag=True, help="Print one JSON object per line.")
@@ -41,7 +43,7 @@ def list_command(
     jsonl: bool,
     url: str | None,
 ) -> None:
-    """List the stored jobs: unfinished jobs first, then the others, newest end first.
+    """List the stored jobs: unfinished jobs first, then ended ones, the last to end first.
 
     The WORDs are a filter, as in the terminal view. A job must match all of them. ! before a word excludes the jobs
     that match it. field: searches one field, /…/ is a regular expression, and "…" is a text with spaces. A word without

@@ -38,9 +38,12 @@ def queue_command() -> None:
 @queue_command.command("add", context_settings={"allow_interspersed_args": False})
 @_QUEUE
 @click.option(
-    "--slots", type=click.IntRange(1), metavar="N", help="Jobs of the queue that run at a time. [unchanged, at first 1]"
+    "--slots",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Maximum number of jobs that run at a time. [unchanged; 1 for a new queue]",
 )
-@click.option("--priority", type=int, default=0, metavar="N", help="A higher number starts first. [0]")
+@click.option("--priority", type=int, default=0, metavar="N", help="Priority; jobs with a higher one start first. [0]")
 @click.option(
     "--after", multiple=True, metavar="ID", help="Start once this job has completed; repeat it for more jobs."
 )
@@ -224,10 +227,10 @@ def _follow(job_id: str, queue: str | None) -> None:
 
 @queue_command.command("restart", short_help="Queue ended jobs again.")
 @_ANY_QUEUE
-@click.option("--failed", is_flag=True, help="All jobs that failed.")
+@click.option("--failed", is_flag=True, help="Restart all jobs that failed.")
 @click.argument("job_ids", nargs=-1, metavar="[ID...]")
 def _restart(job_ids: tuple[str, ...], *, failed: bool, queue: str | None) -> None:
-    """Queue ended jobs again, behind all others. Jobs that were cancelled because of them follow."""
+    """Queue ended jobs again, behind all others, with the jobs that were cancelled because they depend on them."""
     if not job_ids and not failed:
         raise click.UsageError("no job: name its ID, or use --failed")
     stores = _stores(queue)

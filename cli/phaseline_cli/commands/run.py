@@ -62,7 +62,7 @@ class _Run(click.Command):
     callback=adapter_name,
     help="Adapter that reads the output. [the one for the command]",
 )
-@click.option("--pty/--no-pty", default=None, help="Allocate a pseudo-terminal. [if the streams are terminals]")
+@click.option("--pty/--no-pty", default=None, help="Allocate a pseudo-terminal. [for streams that are terminals]")
 @click.option(
     "--timeout",
     type=DURATION,
@@ -76,9 +76,9 @@ class _Run(click.Command):
     help="Facts to send about the command and the machine: all, none or some of command, user, pid, host, folder, "
     "program, load. Secrets in the command are hidden. [PROGRESS_FACTS, else all]",
 )
-@click.option("--new-job", is_flag=True, help="Start a separate job when run inside another job. [a phase of it]")
+@click.option("--new-job", is_flag=True, help="Start a separate job, not a phase of the job in PROGRESS_JOB.")
 @click.option("--queue", hidden=True)  # of `phaseline queue`
-@click.option("--no-inject", is_flag=True, help="Execute the command exactly as it is, without PROGRESS_ variables.")
+@click.option("--no-inject", is_flag=True, help="Add no arguments and no environment variables to the command.")
 @click.option("--no-tree", is_flag=True, help="Do not report the programs of a script as phases.")
 @click.option(
     "--kill-after",
@@ -89,7 +89,7 @@ class _Run(click.Command):
 )
 @click.option("--no-remote", is_flag=True, help="Accept no orders to cancel, pause or resume the command.")
 @click.option("--no-output", is_flag=True, help="Do not send the end of the output to the server.")
-@click.option("-v", "--verbose", is_flag=True, help="Print warnings about the server.")
+@click.option("-v", "--verbose", is_flag=True, help="Print warnings, for example if the server is down.")
 @click.argument("argv", nargs=-1, required=True, metavar="[--] COMMAND [ARG]...", type=click.UNPROCESSED)
 def run_command(  # noqa: PLR0913 - one per option
     argv: tuple[str, ...],
@@ -109,7 +109,8 @@ def run_command(  # noqa: PLR0913 - one per option
     """Run COMMAND unchanged and report its progress.
 
     The command's output, exit code, signals and terminal are unchanged, even while the server is down. Additional exit
-    codes: 124 time-out, 125 not started, 126 not executable, 127 not found.
+    codes: 1 output can't be written, 124 time-out, 125 not started, 126 not executable, 127 not found. PROGRESS_URL is
+    the server's address.
 
     \b
         phaseline run -- ffmpeg -i shot.mov -crf 20 shot.mp4

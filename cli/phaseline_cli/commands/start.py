@@ -22,9 +22,11 @@ _MOST_PHASES = 500
 @click.option("--phases", metavar="A,B", default="", help="Phases in order; others are added when reported.")
 @click.option("--workflow", metavar="NAME", help="Kind of job, for which durations are learned. [custom]")
 @click.option("--series", metavar="NAME", help="Group of similar runs. [none]")
-@click.option("--host", metavar="NAME", help="Name of this machine. [the host name]")
+@click.option("--host", metavar="NAME", help="Machine that does the job. [this machine's host name]")
 @click.option("--id", "job_id", metavar="ID", help="The job's id. [the name and a random suffix]")
-@click.option("--queued", is_flag=True, help="Only report that the job waits; start it later with the same --id.")
+@click.option(
+    "--queued", is_flag=True, help="Report the job as waiting; to start it, run start again with the same --id."
+)
 @click.option("--queue", metavar="NAME", help="Queue in which it waits, or from which it starts. [none]")
 @click.option("--position", type=click.IntRange(1), metavar="N", help="Place in the queue, with --queued.")
 @report_options

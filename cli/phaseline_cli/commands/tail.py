@@ -23,7 +23,7 @@ _NOW, _START = "now", "start"
 @click.option(
     "--since",
     metavar="POSITION",
-    help="Begin after EPOCH/SEQ, at the oldest stored event (start), or now. [start with an ID, else now]",
+    help="First event: after EPOCH/SEQ, start (the oldest stored one) or now. [with an ID: start; otherwise: now]",
 )
 @click.option("--jsonl", is_flag=True, help="Print the messages of the stream, one JSON object per line.")
 @click.option("-o", "--output", is_flag=True, help="Print the output of the job ID, as it comes.")
@@ -33,7 +33,8 @@ def tail_command(job_id: str | None, *, since: str | None, jsonl: bool, output: 
 
     With --output, print the output of the job's program: the stored part, then live.
 
-    A lost connection is resumed, without a gap. `epoch` and `seq` of a JSON message are its POSITION.
+    After a lost connection, it reconnects and continues without a gap. The POSITION of a JSON message is its `epoch`, a
+    slash and its `seq`.
 
     \b
         phaseline tail shot-13 --output

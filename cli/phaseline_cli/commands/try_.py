@@ -95,9 +95,9 @@ def _end(end: End) -> dict[str, Any]:
 
 
 @click.command("try")
-@click.option("--as", "name", metavar="NAME", callback=adapter_name, help="Adapter to use. [the one for the command]")
+@click.option("--as", "name", metavar="NAME", callback=adapter_name, help="Adapter to use. [the one for --argv]")
 @click.option("--argv", help="Command that wrote the log, as one shell string.")
-@click.option("--exit", "code", type=int, help="Exit code of this command, negative for a signal. [0]")
+@click.option("--exit", "code", type=int, help="Exit code of the --argv command, negative for a signal. [0]")
 @click.argument("file", type=click.File("rb"))
 def try_command(file: BinaryIO, name: str | None, argv: str | None, code: int | None) -> None:
     """Show what an adapter reads from FILE, a log file; - is standard input.

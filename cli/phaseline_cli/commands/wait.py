@@ -30,25 +30,29 @@ _WORDS: Final = {"completed": "completed", "failed": "failed", "cancelled": "was
     multiple=True,
     type=CONDITION,
     metavar="CONDITION",
-    help="done, failed, cancelled, stalled, phase=NAME or percent=N; of several, any one. [done]",
+    help="done, failed, cancelled, stalled, phase=NAME or percent=N; repeat it for alternatives. [done]",
 )
 @click.option("--any", "any_job", is_flag=True, help="Wait until any of the jobs has met it. [all of them]")
 @click.option(
     "--box", "host", metavar="HOST", help="Wait until this machine has no active or queued job, instead of jobs."
 )
 @click.option("--queue", metavar="NAME", help="With --box: only this queue. [all of them]")
-@click.option("--fail-stalled", is_flag=True, help="Give up with 6 on a stalled job, not only on a lost one.")
+@click.option("--fail-stalled", is_flag=True, help="Exit with 6 if a job stalls, not only if it is lost.")
 @click.option(
-    "--timeout", type=DURATION, default=_INFINITE, metavar="TIME", help="Give up with 124: 90s, 5m, 2h. [never]"
+    "--timeout",
+    type=DURATION,
+    default=_INFINITE,
+    metavar="TIME",
+    help="Exit with 124 after this time: 90s, 5m, 2h. [never]",
 )
 @click.option(
     "--reconnect",
     type=DURATION,
     default=_PATIENCE_S,
     metavar="TIME",
-    help="Give up with 7 if a lost server is not back. [10m]",
+    help="Exit with 7 if a lost server is not back after this time. [10m]",
 )
-@click.option("--jsonl", is_flag=True, help="Print a JSON object for each finished wait, instead of the id.")
+@click.option("--jsonl", is_flag=True, help="Print a JSON object instead of the id, for each job whose wait has ended.")
 @server_options
 def wait_command(
     job_ids: tuple[str, ...],
@@ -63,8 +67,8 @@ def wait_command(
 ) -> None:
     """Wait until the jobs meet a condition; by default, until they are done.
 
-    Prints the id of each job that meets it. Names the jobs that can no longer meet it on standard error. Without an ID,
-    the job is that in PROGRESS_JOB. The command does not poll, and resumes a lost connection.
+    The id of each job that meets it is printed on standard output. Jobs that can no longer meet it are printed on
+    standard error. Without an ID, the job is that in PROGRESS_JOB. The command does not poll, and reconnects.
 
     \b
         phaseline wait shot-13 --timeout 2h && echo done

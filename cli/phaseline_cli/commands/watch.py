@@ -77,13 +77,13 @@ def watch_command(
         phaseline watch log render.log --as blender
         phaseline watch comfyui http://127.0.0.1:8188
 
-    For a process, progress is the position in its input files. For a script, each program is a phase. The job ends when
-    the process ends. Ctrl+C stops watching; the process continues.
+    With --pid, progress is how far the process has read its input files. For a script, each program is a phase. The
+    job ends when the process ends. Ctrl+C stops watching; the process continues.
 
     \b
     Exit code:
       0  the job is done     3  it was cancelled, or its end is unknown
-      1  it failed
+      1  it failed, or it can't be watched
     """  # noqa: D301 - click reads the backspace
     if ctx.invoked_subcommand is not None:
         return
@@ -125,7 +125,7 @@ def log_command(  # noqa: PLR0913 - one an option
     url: str | None,
     **wishes: str | None,
 ) -> None:
-    """Report the job whose log is FILE, which need not exist yet.
+    """Report a job from its log FILE, which may be created later.
 
     The file is followed by name; it may be rotated or truncated.
     """
@@ -142,7 +142,7 @@ def _server_command(name: str, port: int, text: str) -> click.Command:
 
     @click.command(name, help=text, short_help=_SOURCES[name])
     @click.argument("server", metavar="URL", default=f"http://127.0.0.1:{port}")
-    @click.option("--until-idle", is_flag=True, help="Stop when nothing runs and nothing waits. [never]")
+    @click.option("--until-idle", is_flag=True, help="Stop when no job is running or waiting.")
     @click.option("--facts", metavar="NAMES", help="Facts to send about this machine. [PROGRESS_FACTS, else all]")
     @server_options
     @click.pass_context
@@ -177,7 +177,7 @@ def _queue_command(name: str, text: str) -> click.Command:
     """Return the command of a source that is the queue of another program."""
 
     @click.command(name, help=text, short_help=_SOURCES[name])
-    @click.option("--until-idle", is_flag=True, help="Stop when nothing runs and nothing waits. [never]")
+    @click.option("--until-idle", is_flag=True, help="Stop when no job is running or waiting.")
     @click.option("--facts", metavar="NAMES", help="Facts to send about this machine. [PROGRESS_FACTS, else all]")
     @server_options
     @click.pass_context
