@@ -17,7 +17,7 @@ _NOBODY: Final = frozenset({"TAKES_NO_ORDERS", "WORKER_GONE"})
 
 @click.command("cancel")
 @click.argument("job_id", metavar="[ID]", required=False, type=JOB)
-@click.option("-m", "--message", metavar="TEXT", default="", help="Reason. [cancelled]")
+@click.option("-m", "--message", metavar="TEXT", default="", help="Reason that users see. [cancelled]")
 @click.option("--record", is_flag=True, help="Record the end only; do not stop a running program.")
 @report_options
 def cancel_command(

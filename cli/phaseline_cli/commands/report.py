@@ -45,8 +45,8 @@ def report_command(
         phaseline report --done 3 --total 9      a count
         phaseline report shot-13 -m "warming up" a message without progress
 
-    A single number is always PERCENT, unless --done is given; a single other word is the ID. Two words are the ID and
-    PERCENT.
+    A single argument is PERCENT if it is a number and --done is not given; otherwise, it is the ID. Two arguments are
+    the ID and PERCENT.
     """  # noqa: D301 - click reads the backspace
     job, percent = _parsed(words, job_id, has_count=count["done"] is not None)
     fields: dict[str, Any] = {"progress": percent} if percent is not None else _count(**count)

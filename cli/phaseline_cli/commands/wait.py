@@ -76,7 +76,7 @@ def wait_command(
         phaseline wait --box "$(hostname)" --queue gpu && poweroff
 
     \b
-    Exit code of the first job that did not meet the condition:
+    Exit code 0, or that of the first job that did not meet the condition:
       0  met            3  the job was cancelled    7    no server answers
       1  the job ended  5  no such job              124  time-out
          without it     6  it stalled or is lost

@@ -43,7 +43,9 @@ class _Sources(click.Group):
 def _job_options(command: Any) -> Any:
     """Add the options that name the job."""
     for option in (
-        click.option("--facts", metavar="NAMES", help="Facts to send about the machine. [PROGRESS_FACTS, else all]"),
+        click.option(
+            "--facts", metavar="NAMES", help="Facts to send, as for phaseline run. [PROGRESS_FACTS, else all]"
+        ),
         click.option("--id", "job_id", metavar="ID", help="The job's id. [the name and a random suffix]"),
         click.option(
             "--series", metavar="NAME", help="Group of similar runs. [the command without its files and numbers]"
@@ -143,7 +145,7 @@ def _server_command(name: str, port: int, text: str) -> click.Command:
     @click.command(name, help=text, short_help=_SOURCES[name])
     @click.argument("server", metavar="URL", default=f"http://127.0.0.1:{port}")
     @click.option("--until-idle", is_flag=True, help="Stop when no job is running or waiting.")
-    @click.option("--facts", metavar="NAMES", help="Facts to send about this machine. [PROGRESS_FACTS, else all]")
+    @click.option("--facts", metavar="NAMES", help="Facts to send, as for phaseline run. [PROGRESS_FACTS, else all]")
     @server_options
     @click.pass_context
     def command(ctx: click.Context, *, server: str, until_idle: bool, facts: str | None, url: str | None) -> None:
@@ -178,7 +180,7 @@ def _queue_command(name: str, text: str) -> click.Command:
 
     @click.command(name, help=text, short_help=_SOURCES[name])
     @click.option("--until-idle", is_flag=True, help="Stop when no job is running or waiting.")
-    @click.option("--facts", metavar="NAMES", help="Facts to send about this machine. [PROGRESS_FACTS, else all]")
+    @click.option("--facts", metavar="NAMES", help="Facts to send, as for phaseline run. [PROGRESS_FACTS, else all]")
     @server_options
     @click.pass_context
     def command(ctx: click.Context, *, until_idle: bool, facts: str | None, url: str | None) -> None:
