@@ -185,6 +185,29 @@ def test_a_single_report_loses_weight_during_silence() -> None:
     assert pace((0.0, 0.5), [(0.0, 0.5)], 100.0) is None
 
 
+@pytest.mark.parametrize(
+    ("reports", "known"),
+    [
+        ([(0.3, 1.0), (0.6, 2.0)], True),
+        ([(0.1, 0.0), (0.6, 2.0)], True),
+        ([(0.3, 1.0), (0.6, 1.0)], False),
+        ([(1.3, 2.0)], False),
+        ([(1.5, 2.0)], True),
+        ([(5.0, 0.0)], False),
+    ],
+)
+def test_a_first_run_has_an_estimate_from_two_values_or_one_late_value(
+    reports: list[tuple[float, float]], known: bool
+) -> None:
+    """As docs/eta.md states it."""
+    job = Job("first")
+    job.apply(JobStarted(job_id="first"), moment(0))
+    for seconds, progress in [(0.0, None), *reports]:
+        job.apply(JobProgress(job_id="first", phase="render", progress=progress), moment(seconds))
+    estimate = ModelEngine().estimate(job, moment(reports[-1][0]))
+    assert (estimate.remaining_ns is not None) == known
+
+
 def test_progress_that_starts_again_is_measured_from_there() -> None:
     phase = Phase("two passes", entered_ns=0)
     for second in range(11):
