@@ -150,8 +150,8 @@ async def test_lua_sends_its_token(mode: str, tmp_path: Path) -> None:
         ("127.0.0.1", "IP:127.0.0.1", True, ""),
         ("localhost", "DNS:elsewhere.test,DNS:LocalHost", True, ""),
         ("127.0.0.1", "IP:127.0.0.1", False, "certificate verify failed"),
-        ("127.0.0.1", "DNS:elsewhere.test,IP:127.0.0.2", True, "not one of 127.0.0.1"),
-        ("localhost", "DNS:*.localhost,DNS:*", True, "not one of localhost"),
+        ("127.0.0.1", "DNS:elsewhere.test,IP:127.0.0.2", True, "not valid for 127.0.0.1"),
+        ("localhost", "DNS:*.localhost,DNS:*", True, "not valid for localhost"),
     ],
 )
 async def test_the_lua_client_only_reports_to_a_host_with_a_trusted_certificate(

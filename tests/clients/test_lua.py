@@ -251,4 +251,4 @@ def test_json_is_decoded(document: str, again: str) -> None:
 def test_invalid_json_is_rejected(document: str) -> None:
     lines = f"local value, why = require('json').decode([==[{document}]==]); assert(value == nil); io.write(why)"
     done = subprocess.run(["lua5.1", "-e", lines], cwd=CLIENT, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("no JSON")
+    assert done.stdout.startswith("invalid JSON")
