@@ -107,7 +107,7 @@ class Adapter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     cancelled: list[str] = []
     """Regular expressions for lines that a program prints when it was interrupted."""
     bars: bool = False
-    """Whether bars that no rule knows count too."""
+    """Whether bars that match no rule are used, too."""
     inject: Inject | None = None
     """What makes the program write its progress to a descriptor of its own."""
     shows: Shows = Shows()

@@ -1,4 +1,4 @@
-"""Shutdown: the server ends cleanly and soon, and loses nothing, whatever clients and pictures are doing."""
+"""Shutdown: the server ends cleanly and soon, and loses nothing, even with busy clients and pictures."""
 
 import json
 import signal
